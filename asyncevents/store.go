@@ -1,0 +1,128 @@
+package asyncevents
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/redrive-go/redrive/dlq"
+)
+
+// Sentinel errors of stores.
+var (
+	// ErrNotFound is returned by Store.Find and Service.Status for an unknown correlation id.
+	ErrNotFound = errors.New("event not found")
+	// ErrNotHeld is returned by Store.Settle when the message was claimed by somebody else meanwhile: the caller's
+	// outcome no longer counts.
+	ErrNotHeld = dlq.ErrNotHeld
+)
+
+// Store remembers what became of every accepted event. A backend implements it. Every method may be called from
+// any number of goroutines. An error other than this package's sentinels means that the store could not be
+// reached or used.
+type Store interface {
+	// Accept records an event and hands its message to the transport: after a nil error both survive a crash; after an
+	// error neither may be relied on. Where the correlation id is known already, nothing is
+	// recorded or published, and the Receipt says so. Calls made at the same time share their commits.
+	Accept(ctx context.Context, acceptance Acceptance) (Receipt, error)
+
+	// Find returns the record of an event, or ErrNotFound.
+	Find(ctx context.Context, correlationID string) (Record, error)
+
+	// Settle records the outcome of an attempt: all of the Settlement, or with an error nothing of it.
+	//
+	// Where ctx is the context of a message that this backend's own Subscriber delivered, the message is
+	// settled in the same transaction (removed, or rescheduled where the Settlement says so), and Settle returns
+	// ErrNotHeld without a change if its claim was lost meanwhile. Otherwise the caller acknowledges the message
+	// after Settle returned.
+	Settle(ctx context.Context, settlement Settlement) error
+}
+
+// Acceptance is a new event.
+type Acceptance struct {
+	// CorrelationID names the event, 1 to 128 bytes.
+	CorrelationID string
+	// BodyHash is the SHA-256 of the body, by which the same event sent again is told from another one.
+	BodyHash [32]byte
+	// AcceptedAt is when the event came in.
+	AcceptedAt time.Time
+	// Topic is where Message is published.
+	Topic string
+	// Message carries the event: its UUID is the correlation id, its payload the body.
+	Message *message.Message
+}
+
+// Receipt is the answer to an Acceptance.
+type Receipt struct {
+	// Known is whether the correlation id was recorded before, so that nothing was recorded now.
+	Known bool
+	// BodyHash is the hash recorded with it, when Known.
+	BodyHash [32]byte
+}
+
+// Record is what a Store knows of an event.
+type Record struct {
+	// CorrelationID names the event.
+	CorrelationID string
+	// BodyHash is the SHA-256 of its body.
+	BodyHash [32]byte
+	// Status is where it stands. A Store derives StatusExported from the DLQ.
+	Status Status
+	// Attempts is how many attempts ended, through all redrives.
+	Attempts int
+	// NextAttemptAt is when the next attempt is due; zero when none is planned or it is due already.
+	NextAttemptAt time.Time
+	// Response is the value of "response" in the status answer; nil until the event is done.
+	Response json.RawMessage
+	// CreatedAt is when it was accepted, UpdatedAt when the record last changed.
+	CreatedAt, UpdatedAt time.Time
+	// Callback is where its callback stands.
+	Callback CallbackRecord
+}
+
+// CallbackRecord is what a Store knows of an event's callback.
+type CallbackRecord struct {
+	// Status is where it stands.
+	Status CallbackStatus
+	// Attempts is how many attempts ended, through all redrives.
+	Attempts int
+	// NextAttemptAt is when the next attempt is due; zero when none is planned or it is due already.
+	NextAttemptAt time.Time
+	// UpdatedAt is when it last changed.
+	UpdatedAt time.Time
+}
+
+// Settlement is the outcome of one attempt at an event or at its callback. Which of the two says Queue.
+type Settlement struct {
+	// CorrelationID names the event. Where the store has no record of it, the rest is settled all the same.
+	CorrelationID string
+	// Queue is EventsQueue or CallbacksQueue.
+	Queue string
+	// Status is the event's new status, on EventsQueue.
+	Status Status
+	// Callback is the callback's new status, on CallbacksQueue; and on EventsQueue CallbackPending when Publish is set.
+	Callback CallbackStatus
+	// Attempts is how many attempts of this queue ended, through all redrives.
+	Attempts int
+	// Response is the value of "response" in the status answer, when the event is done.
+	Response json.RawMessage
+	// Publish, when not nil, is a message to hand to the transport on PublishTopic together with the rest.
+	Publish *message.Message
+	// PublishTopic is where Publish goes.
+	PublishTopic string
+	// DeadLetter, when not nil, is added to its DLQ together with the rest.
+	DeadLetter *dlq.Entry
+	// Again, when not nil, reschedules the message that is being settled instead of removing it.
+	Again *Again
+}
+
+// Again says when and how a message is delivered again.
+type Again struct {
+	// After is the shortest time until the next delivery.
+	After time.Duration
+	// Metadata is the message's metadata from then on.
+	Metadata message.Metadata
+}

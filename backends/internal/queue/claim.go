@@ -1,0 +1,36 @@
+package queue
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// Claim is the hold of a consumer on one delivered message. It travels in the message's context, so that a store
+// which shares its database with the queue can settle the message in a transaction of its own.
+type Claim struct {
+	// ID and Owner name the claim within Driver.
+	ID, Owner int64
+	// Driver is the store that made it.
+	Driver Driver
+
+	settled atomic.Bool
+}
+
+// MarkSettled notes that a transaction which settled the claim was committed, or found it lost: the engine then
+// leaves the message alone when it is acknowledged.
+func (c *Claim) MarkSettled() { c.settled.Store(true) }
+
+type claimKey struct{}
+
+// ClaimFrom returns the claim on the message whose context is ctx, if it is d's own and not settled yet.
+func ClaimFrom(ctx context.Context, d Driver) (*Claim, bool) {
+	c, ok := ctx.Value(claimKey{}).(*Claim)
+	if !ok || c.Driver != d || c.settled.Load() {
+		return nil, false
+	}
+	return c, true
+}
+
+func withClaim(ctx context.Context, c *Claim) context.Context {
+	return context.WithValue(ctx, claimKey{}, c)
+}

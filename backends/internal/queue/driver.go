@@ -1,0 +1,124 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/redrive-go/redrive/retry"
+)
+
+// ErrClosed is returned by a Publisher, Subscriber or Driver that was closed.
+var ErrClosed = errors.New("closed")
+
+// Driver is what a store must be able to do to carry a queue. All durations count from the store's own clock. Every
+// method may be called from any number of goroutines. Messages of a topic are handed out oldest first, but no
+// order is promised.
+type Driver interface {
+	// Publish appends messages to a topic; all of them, durably, or none. A message whose metadata carries Watermill's
+	// delay is not handed out before its time.
+	Publish(ctx context.Context, topic string, messages ...*message.Message) error
+
+	// Claim takes up to limit messages that are due and not held, counts an attempt for each, and holds them for the
+	// lease on behalf of owner, all in one step. When it returns fewer than limit, next is the time until the earliest
+	// delayed message is due, or negative when there is none.
+	Claim(ctx context.Context, params ClaimParams) (claimed []Claimed, next time.Duration, err error)
+
+	// Settle ends claims, each as its Outcome says. held[i] is false where claims[i] was lost before, and nothing
+	// happened to that message.
+	Settle(ctx context.Context, settlements []Settlement) (held []bool, err error)
+
+	// Renew extends the leases that owner still holds to lease from now, and returns the ids of those it lost.
+	Renew(ctx context.Context, owner int64, ids []int64, lease time.Duration) (lost []int64, err error)
+
+	// Expired returns up to limit messages of a topic whose lease has run out. They are still held by their dead owner:
+	// settling them on its behalf is what frees them.
+	Expired(ctx context.Context, topic string, limit int) ([]Claimed, error)
+
+	// Wakes announces messages of a topic that became due in this process. See Bell.
+	Wakes() *Bell
+}
+
+// ClaimParams say what Claim takes.
+type ClaimParams struct {
+	// Topic is the topic.
+	Topic string
+	// Owner names the consumer. It is random and never 0.
+	Owner int64
+	// Limit is the largest number of messages taken. It is positive.
+	Limit int
+	// Lease is how long the claim holds.
+	Lease time.Duration
+}
+
+// Claimed is a message that is held by a consumer.
+type Claimed struct {
+	// ID names the message within the store.
+	ID int64
+	// Owner is the consumer that holds it.
+	Owner int64
+	// UUID, Payload and Metadata are the message's. Metadata holds no key that describes the delivery.
+	UUID     string
+	Payload  []byte
+	Metadata message.Metadata
+	// Attempt is the number of this claim since the last redrive, from 1; Redrives how often the message was moved
+	// back; History the attempts that ended, as JSON.
+	Attempt  int
+	Redrives int
+	History  string
+	// ClaimedAt is when the claim was made.
+	ClaimedAt time.Time
+	// Damage is why the message could not be decoded; nil for a sound one. Metadata is nil then.
+	Damage error
+}
+
+// Outcome is how a claim ends.
+type Outcome int
+
+// The outcomes of a claim.
+const (
+	// Done removes the message.
+	Done Outcome = iota
+	// Later makes the message due after Settlement.After, with Settlement.Metadata.
+	Later
+	// Unused makes the message due now and takes back the attempt that the claim counted: no handler saw it.
+	Unused
+)
+
+// Settlement ends one claim.
+type Settlement struct {
+	// ID and Owner name the claim.
+	ID, Owner int64
+	// Outcome is how it ends.
+	Outcome Outcome
+	// After is the time until the message is due again; for Later.
+	After time.Duration
+	// Metadata is the message's metadata from now on, without keys that describe the delivery, and History the
+	// attempts that ended, as JSON; for Later. A nil Metadata leaves both as they are.
+	Metadata message.Metadata
+	History  string
+}
+
+// LaterFrom returns the settlement that reschedules a message with the metadata that msg now carries.
+func LaterFrom(id, owner int64, after time.Duration, metadata message.Metadata) Settlement {
+	own, history := SplitMetadata(metadata)
+	return Settlement{ID: id, Owner: owner, Outcome: Later, After: after, Metadata: own, History: history}
+}
+
+// SplitMetadata divides a delivered message's metadata into what is the message's own and the history of its
+// attempts. What else describes the delivery is dropped: the store keeps it in columns of its own.
+func SplitMetadata(metadata message.Metadata) (own message.Metadata, history string) {
+	own = make(message.Metadata, len(metadata))
+	for k, v := range metadata {
+		switch k {
+		case retry.MetadataHistory:
+			history = v
+		case retry.MetadataAttempt, retry.MetadataRedrives, delayedUntilKey, delayedForKey:
+		default:
+			own[k] = v
+		}
+	}
+	return own, history
+}

@@ -1,0 +1,102 @@
+package dlq
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/redrive-go/redrive/retry"
+)
+
+// Sentinel errors of this package. They come wrapped with the operation and the id.
+var (
+	// ErrNotFound is returned when the named entry is not (or no longer) in the DLQ, and by RetryOldest when the
+	// DLQ is empty.
+	ErrNotFound = errors.New("dead letter not found")
+	// ErrBadCursor is returned by List for a cursor that it did not hand out.
+	ErrBadCursor = errors.New("malformed cursor")
+	// ErrNotHeld is returned by Add when the message was claimed by somebody else meanwhile: the caller's outcome no
+	// longer counts.
+	ErrNotHeld = errors.New("message is no longer held")
+)
+
+// Entry is a dead letter: a message whose attempts are used up, with all that is known of it.
+type Entry struct {
+	// ID names the entry in its DLQ. Ids grow in the order in which entries came in. A message that fails again
+	// after a redrive gets a new entry with a new id.
+	ID int64
+	// Queue is the name of the DLQ, such as "events" or "callbacks".
+	Queue string
+	// Topic is where the message came from, and where a redrive publishes it.
+	Topic string
+	// MessageID is the message's UUID. A DLQ holds at most one entry for it.
+	MessageID string
+	// CorrelationID is the event that the message belongs to; the MessageID where it names none.
+	CorrelationID string
+	// CreatedAt is when the message entered the DLQ.
+	CreatedAt time.Time
+	// AcceptedAt is when the message was first accepted; zero where unknown.
+	AcceptedAt time.Time
+	// Payload is the message's payload, byte for byte.
+	Payload []byte
+	// Metadata is the message's metadata without the keys that describe its delivery.
+	Metadata map[string]string
+	// Failure is why the latest attempt failed.
+	Failure Failure
+	// Attempts is every attempt that ended, through all redrives, oldest first.
+	Attempts retry.History
+	// Redrives is how often the message was moved back before.
+	Redrives int
+	// Exported is whether a completed export contains the entry. Stores fill it in; it is ignored by Add.
+	Exported bool
+}
+
+// Failure is why a message is a dead letter.
+type Failure struct {
+	// Type is the Go type of the innermost error, such as "*net.OpError", or "panic", "timeout", "lost" (the process
+	// ended inside the handler, or its lease ran out), "undecodable".
+	Type string `json:"type"`
+	// Message is the error's text, cut to retry.MaxErrorText.
+	Message string `json:"message"`
+	// Stack is the stack trace of a panic. It is kept apart: no list or export shows it.
+	Stack string `json:"-"`
+}
+
+// MarshalJSON writes the entry as the management API and the exports show it: a payload that is JSON as it is,
+// any other as "payload_base64".
+func (e Entry) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
+
+// AppendJSON appends the entry's JSON to dst. Other than through encoding/json, which compacts what MarshalJSON
+// returned, the payload stands in it byte for byte.
+func (e Entry) AppendJSON(dst []byte) ([]byte, error) {
+	head, err := json.Marshal(struct {
+		ID            int64     `json:"id,string"`
+		Queue         string    `json:"queue"`
+		CreatedAt     time.Time `json:"created_at"`
+		CorrelationID string    `json:"correlation_id"`
+	}{e.ID, e.Queue, e.CreatedAt.UTC(), e.CorrelationID})
+	if err != nil {
+		return nil, fmt.Errorf("dlq: encode entry %d: %w", e.ID, err)
+	}
+	tail, err := json.Marshal(struct {
+		Error      Failure       `json:"error"`
+		Attempts   retry.History `json:"attempts"`
+		Redrives   int           `json:"redrives"`
+		AcceptedAt time.Time     `json:"accepted_at,omitzero"`
+		Exported   bool          `json:"exported"`
+	}{e.Failure, append(retry.History{}, e.Attempts...), e.Redrives, e.AcceptedAt.UTC(), e.Exported})
+	if err != nil {
+		return nil, fmt.Errorf("dlq: encode entry %d: %w", e.ID, err)
+	}
+	dst = append(dst, head[:len(head)-1]...)
+	if json.Valid(e.Payload) && utf8.Valid(e.Payload) {
+		dst = append(append(dst, `,"payload":`...), e.Payload...)
+	} else {
+		dst = append(dst, `,"payload_base64":"`...)
+		dst = append(base64.StdEncoding.AppendEncode(dst, e.Payload), '"')
+	}
+	return append(append(dst, ','), tail[1:]...), nil
+}

@@ -1,0 +1,103 @@
+package dlq
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Store keeps the entries of any number of DLQs, named by their queue. A backend implements it; Manager stands on it.
+// Every method may be called from any number of goroutines. An error other than the sentinels of this package
+// means that the store could not be reached or used, and that nothing was changed.
+type Store interface {
+	// Add puts a message into a DLQ. It is idempotent by queue and message id: where an entry of that message stands
+	// already, Add changes nothing and returns nil. ID, CreatedAt and Exported of the entry are the store's to fill.
+	//
+	// Where ctx is the context of a message that this backend's own Subscriber delivered, the message leaves its
+	// main queue in the same transaction, and Add returns ErrNotHeld without a change if its claim was lost meanwhile.
+	Add(ctx context.Context, entry Entry) error
+
+	// List returns entries of one DLQ, oldest first. No match is an empty list, not an error.
+	List(ctx context.Context, params ListParams) ([]Entry, error)
+
+	// Redrive moves entries back to the topics they came from, each in one step where the store and the
+	// transport share a database, so that an entry is moved exactly once. It returns how many were moved, and the
+	// entry itself when one was asked for. Ids that are not there (any more) are passed over.
+	Redrive(ctx context.Context, params RedriveParams) (Redriven, error)
+
+	// Erase removes the oldest entries with an id of at most UpTo, at most Limit of them, for good, and returns how
+	// many it removed.
+	Erase(ctx context.Context, params EraseParams) (int64, error)
+
+	// Stat returns the present size of a DLQ. A DLQ that never held an entry is empty, not an error.
+	Stat(ctx context.Context, queue string) (Stats, error)
+
+	// Snapshot calls read with one consistent view of a DLQ: Stats and the entries, oldest first, as they stood at one
+	// moment, whatever is added, moved or erased meanwhile, in constant memory. It returns what read returns. The sequence
+	// yields an error at most once, as its last element.
+	Snapshot(ctx context.Context, queue string, read func(Stats, iter.Seq2[Entry, error]) error) error
+
+	// MarkExported notes that an export contains every entry of the DLQ with an id of at most upTo.
+	MarkExported(ctx context.Context, queue string, upTo int64) error
+}
+
+// ListParams say which entries List returns.
+type ListParams struct {
+	// Queue names the DLQ.
+	Queue string
+	// ID, when not 0, asks for that one entry.
+	ID int64
+	// After asks for entries with a larger id.
+	After int64
+	// UpTo, when not 0, asks for entries with an id of at most that.
+	UpTo int64
+	// Limit is the largest number of entries returned. It must be positive.
+	Limit int
+}
+
+// RedriveParams say which entries Redrive moves: those in IDs, or else the oldest Limit entries with an id of at
+// most UpTo.
+type RedriveParams struct {
+	// Queue names the DLQ.
+	Queue string
+	// IDs names the entries to move. When it is set, UpTo and Limit are not read.
+	IDs []int64
+	// UpTo is the largest id to move.
+	UpTo int64
+	// Limit is the largest number of entries to move. It must be positive.
+	Limit int
+	// Job, when not empty, is the retry job whose count of moved entries grows in the same transaction.
+	Job string
+	// Full asks for the moved entries in Redriven.Entries.
+	Full bool
+}
+
+// Redriven is what Redrive did.
+type Redriven struct {
+	// Moved is how many entries were moved.
+	Moved int64
+	// Entries is what was moved, when RedriveParams.Full asked for it.
+	Entries []Entry
+}
+
+// EraseParams say which entries Erase removes.
+type EraseParams struct {
+	// Queue names the DLQ.
+	Queue string
+	// UpTo is the largest id to remove.
+	UpTo int64
+	// Limit is the largest number of entries to remove. It must be positive.
+	Limit int
+}
+
+// Stats is the size of a DLQ at one moment.
+type Stats struct {
+	// Queue names the DLQ.
+	Queue string
+	// Count is how many entries it holds.
+	Count int64
+	// Newest is the largest id in it, 0 when it is empty.
+	Newest int64
+	// OldestAt is when its oldest entry came in; zero when it is empty.
+	OldestAt time.Time
+}

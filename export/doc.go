@@ -1,0 +1,2 @@
+// Package export writes the entries of a DLQ to files.
+package export

@@ -1,0 +1,138 @@
+package retry
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// Metadata keys under which a delivery travels with a message. All keys that begin with MetadataPrefix are
+// reserved: intake strips them from what a client sends.
+const (
+	MetadataPrefix = "redrive_"
+	// MetadataAttempt is the number of this start of the handler since the last redrive, from 1.
+	MetadataAttempt = MetadataPrefix + "attempt"
+	// MetadataRedrives is how often the message was moved back from a DLQ.
+	MetadataRedrives = MetadataPrefix + "redrives"
+	// MetadataHistory is the History of the attempts that ended, as JSON.
+	MetadataHistory = MetadataPrefix + "history"
+	// MetadataAcceptedAt is when the message was first accepted, RFC 3339 with nanoseconds, UTC.
+	MetadataAcceptedAt = MetadataPrefix + "accepted_at"
+	// MetadataCorrelationID is the correlation id of the event that the message belongs to.
+	MetadataCorrelationID = MetadataPrefix + "correlation_id"
+)
+
+// MaxErrorText is the length in bytes to which an attempt's or entry's error text is cut.
+const MaxErrorText = 2048
+
+// MaxHistory is how many attempts a History keeps: the first, and the latest others.
+const MaxHistory = 100
+
+// Attempt is the record of one handler start that ended.
+type Attempt struct {
+	// Number counts the attempts of a message from 1, through all redrives.
+	Number int `json:"number"`
+	// StartedAt is when the handler was started, UTC.
+	StartedAt time.Time `json:"started_at"`
+	// DurationMS is how long the handler ran, in milliseconds.
+	DurationMS int64 `json:"duration_ms"`
+	// Error is why the attempt failed, cut to MaxErrorText; empty for one that succeeded.
+	Error string `json:"error,omitempty"`
+	// ResponseStatus is the HTTP status of the answer to a callback; 0 where there was none.
+	ResponseStatus int `json:"response_status,omitempty"`
+	// ResponseBody is the beginning of the answer to a callback, at most 2 KiB.
+	ResponseBody string `json:"response_body,omitempty"`
+}
+
+// History is the attempts of one message, oldest first.
+type History []Attempt
+
+// Append returns the history with one more attempt, its error text cut. Beyond MaxHistory the second oldest
+// attempt goes: the first failure and the latest ones explain most.
+func (h History) Append(a Attempt) History {
+	a.Error = CutText(a.Error)
+	h = append(h[:len(h):len(h)], a)
+	if len(h) > MaxHistory {
+		h = append(h[:1:1], h[len(h)-MaxHistory+1:]...)
+	}
+	return h
+}
+
+// Last returns the number of the latest attempt, 0 for an empty history.
+func (h History) Last() int {
+	if len(h) == 0 {
+		return 0
+	}
+	return h[len(h)-1].Number
+}
+
+// String returns the history as JSON, the empty string for an empty one.
+func (h History) String() string {
+	if len(h) == 0 {
+		return ""
+	}
+	b, err := json.Marshal([]Attempt(h))
+	if err != nil { // a struct of strings, numbers and times always encodes
+		panic(err)
+	}
+	return string(b)
+}
+
+// ParseHistory reads what History.String wrote.
+func ParseHistory(s string) (History, error) {
+	if s == "" {
+		return nil, nil
+	}
+	var h History
+	if err := json.Unmarshal([]byte(s), &h); err != nil {
+		return nil, fmt.Errorf("retry: attempt history: %w", err)
+	}
+	return h, nil
+}
+
+// Delivery is what a message knows of its own way: how often it was tried and moved back.
+type Delivery struct {
+	// Attempt is the number of this handler start since the last redrive, from 1. 0 means that the transport does
+	// not count attempts.
+	Attempt int
+	// Redrives is how often the message was moved back from a DLQ.
+	Redrives int
+	// History is the attempts that ended, through all redrives.
+	History History
+	// AcceptedAt is when the message was first accepted; zero where unknown.
+	AcceptedAt time.Time
+	// CorrelationID is the event that the message belongs to; the message's UUID where it names none.
+	CorrelationID string
+}
+
+// DeliveryOf reads a message's Delivery from its metadata. What cannot be read is left at its zero value: a message
+// with damaged metadata is still processed.
+func DeliveryOf(msg *message.Message) Delivery {
+	d := Delivery{CorrelationID: msg.Metadata.Get(MetadataCorrelationID)}
+	if d.CorrelationID == "" {
+		d.CorrelationID = msg.UUID
+	}
+	d.Attempt, _ = strconv.Atoi(msg.Metadata.Get(MetadataAttempt))
+	d.Redrives, _ = strconv.Atoi(msg.Metadata.Get(MetadataRedrives))
+	d.History, _ = ParseHistory(msg.Metadata.Get(MetadataHistory))
+	d.AcceptedAt, _ = time.Parse(time.RFC3339Nano, msg.Metadata.Get(MetadataAcceptedAt))
+	return d
+}
+
+// CutText returns s as valid UTF-8 of at most MaxErrorText bytes, with an ellipsis where it was cut.
+func CutText(s string) string {
+	const ellipsis = "…"
+	if len(s) > MaxErrorText {
+		cut := MaxErrorText - len(ellipsis)
+		for cut > 0 && !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		s = s[:cut] + ellipsis
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
