@@ -29,6 +29,8 @@ type Backend struct {
 	Jobs retry.Store
 	// Exports keeps the records of exports.
 	Exports export.Catalog
+	// Audit keeps what people did through the management.
+	Audit AuditLog
 	// Backlog returns how many messages of a topic wait, are delayed and are in flight; nil where the transport cannot
 	// tell.
 	Backlog func(ctx context.Context, topic string) (Backlog, error)

@@ -23,6 +23,9 @@ const (
 	MetadataHistory = MetadataPrefix + "history"
 	// MetadataAcceptedAt is when the message was first accepted, RFC 3339 with nanoseconds, UTC.
 	MetadataAcceptedAt = MetadataPrefix + "accepted_at"
+	// MetadataDamage is why the stored message could not be decoded. A message that carries it goes to the DLQ
+	// without an attempt.
+	MetadataDamage = MetadataPrefix + "damage"
 	// MetadataCorrelationID is the correlation id of the event that the message belongs to.
 	MetadataCorrelationID = MetadataPrefix + "correlation_id"
 )
