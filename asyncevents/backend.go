@@ -2,7 +2,6 @@ package asyncevents
 
 import (
 	"context"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -49,23 +48,4 @@ type Backlog struct {
 	Delayed int64
 	// InFlight is how many are claimed by a consumer.
 	InFlight int64
-}
-
-// SubscriberConfig configures one consumer of a transport. Zero values mean the documented defaults.
-type SubscriberConfig struct {
-	// Concurrency is how many messages may be in flight at once. Defaults to 100.
-	Concurrency int
-	// Lease is how long a claim holds without renewal. A message whose consumer died is delivered again after this
-	// time. At least 100 ms. Defaults to 30 s.
-	Lease time.Duration
-	// AttemptTimeout is when a delivered message's context ends, and its lease is no longer renewed. Defaults to 1 minute.
-	AttemptTimeout time.Duration
-	// CloseTimeout is how long Close waits for messages in flight to be settled before it cancels their contexts
-	// and gives them back. Defaults to 30 s.
-	CloseTimeout time.Duration
-	// PollInterval is how often the store is asked for messages that no notification announced. Defaults to 1 s.
-	PollInterval time.Duration
-	// Policy says when a message comes back whose Nack names no delay, and one whose consumer died. Defaults to
-	// retry.Policy's defaults.
-	Policy retry.Policy
 }

@@ -22,10 +22,11 @@ func (c *Claim) MarkSettled() { c.settled.Store(true) }
 
 type claimKey struct{}
 
-// ClaimFrom returns the claim on the message whose context is ctx, if it is d's own and not settled yet.
+// ClaimFrom returns the claim on the message whose context is ctx, if d made it. It may have been settled or lost
+// meanwhile: the driver's own fence tells.
 func ClaimFrom(ctx context.Context, d Driver) (*Claim, bool) {
 	c, ok := ctx.Value(claimKey{}).(*Claim)
-	if !ok || c.Driver != d || c.settled.Load() {
+	if !ok || c.Driver != d {
 		return nil, false
 	}
 	return c, true

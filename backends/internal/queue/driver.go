@@ -22,7 +22,7 @@ type Driver interface {
 	Publish(ctx context.Context, topic string, messages ...*message.Message) error
 
 	// Claim takes up to limit messages that are due and not held, counts an attempt for each, and holds them for the
-	// lease on behalf of owner, all in one step. When it returns fewer than limit, next is the time until the earliest
+	// lease under the name owner, all in one step. When it returns fewer than limit, next is the time until the earliest
 	// delayed message is due, or negative when there is none.
 	Claim(ctx context.Context, params ClaimParams) (claimed []Claimed, next time.Duration, err error)
 
@@ -33,8 +33,8 @@ type Driver interface {
 	// Renew extends the leases that owner still holds to lease from now, and returns the ids of those it lost.
 	Renew(ctx context.Context, owner int64, ids []int64, lease time.Duration) (lost []int64, err error)
 
-	// Expired returns up to limit messages of a topic whose lease has run out. They are still held by their dead owner:
-	// settling them on its behalf is what frees them.
+	// Expired returns up to limit messages of a topic whose lease has run out. Their dead owner's claim still stands:
+	// settling it on its behalf is what frees them.
 	Expired(ctx context.Context, topic string, limit int) ([]Claimed, error)
 
 	// Wakes announces messages of a topic that became due in this process. See Bell.
@@ -45,7 +45,8 @@ type Driver interface {
 type ClaimParams struct {
 	// Topic is the topic.
 	Topic string
-	// Owner names the consumer. It is random and never 0.
+	// Owner names the claim: it is random, never 0, and new for each call, so that a consumer which lost a message and
+	// claimed it again cannot settle the new claim through the old one.
 	Owner int64
 	// Limit is the largest number of messages taken. It is positive.
 	Limit int
@@ -57,7 +58,7 @@ type ClaimParams struct {
 type Claimed struct {
 	// ID names the message within the store.
 	ID int64
-	// Owner is the consumer that holds it.
+	// Owner names the claim that holds it.
 	Owner int64
 	// UUID, Payload and Metadata are the message's. Metadata holds no key that describes the delivery.
 	UUID     string

@@ -1,0 +1,327 @@
+package queue
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/internal/gather"
+	"github.com/redrive-go/redrive/retry"
+)
+
+// maxSettleBatch bounds one settlement transaction.
+const maxSettleBatch = 500
+
+// consumer is one subscription.
+type consumer struct {
+	driver Driver
+	cfg    asyncevents.SubscriberConfig
+	log    *slog.Logger
+	topic  string
+
+	out      chan *message.Message
+	slots    chan struct{} // one token a free place
+	settling *gather.Gatherer[Settlement]
+
+	base   context.Context // parent of all message contexts: the subscription's values without its end
+	kill   context.CancelCauseFunc
+	mu     sync.Mutex
+	flying map[*delivery]struct{}
+	flight sync.WaitGroup
+}
+
+// delivery is a message in flight.
+type delivery struct {
+	Claimed
+	since  time.Time // by this process's clock; ClaimedAt is by the store's
+	claim  *Claim
+	msg    *message.Message
+	cancel context.CancelCauseFunc
+	free   context.CancelFunc
+}
+
+func newConsumer(ctx context.Context, s *Subscriber, topic string) *consumer {
+	c := &consumer{
+		driver: s.driver, cfg: s.cfg, topic: topic,
+		log:    s.log.With("topic", topic),
+		out:    make(chan *message.Message),
+		slots:  make(chan struct{}, s.cfg.Concurrency),
+		flying: map[*delivery]struct{}{},
+	}
+	for range s.cfg.Concurrency {
+		c.slots <- struct{}{}
+	}
+	c.settling = gather.New(maxSettleBatch, 1, c.flushSettlements)
+	c.base, c.kill = context.WithCancelCause(context.WithoutCancel(ctx))
+	return c
+}
+
+// run delivers until one of the channels closes, then drains.
+func (c *consumer) run(unsubscribed, closing <-chan struct{}) {
+	stop, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-unsubscribed:
+		case <-closing:
+		case <-stop.Done():
+		}
+		cancel()
+	}()
+	var keeping sync.WaitGroup
+	keepers, endKeepers := context.WithCancel(context.Background())
+	keeping.Go(func() { c.keepLeases(keepers) })
+	keeping.Go(func() { c.keepWatch(stop) })
+	c.deliverAll(stop)
+	close(c.out)
+	c.drain()
+	endKeepers()
+	keeping.Wait()
+}
+
+// deliverAll claims and hands out until ctx ends.
+func (c *consumer) deliverAll(ctx context.Context) {
+	rings, stopListening := c.driver.Wakes().Listen(c.topic)
+	defer stopListening()
+	var trouble backoff
+	for {
+		free := c.takeSlots(ctx)
+		if free == 0 {
+			return
+		}
+		claimed, next, err := c.driver.Claim(context.WithoutCancel(ctx), ClaimParams{
+			Topic: c.topic, Owner: newOwner(), Limit: free, Lease: c.cfg.Lease,
+		})
+		c.giveSlots(free - len(claimed))
+		switch {
+		case err != nil:
+			c.log.Warn("cannot claim messages", "error", err)
+			pause(ctx, trouble.next(), nil)
+			continue
+		case !c.handOut(ctx, claimed):
+			return
+		case len(claimed) < free:
+			wait := c.cfg.PollInterval
+			if next >= 0 {
+				wait = min(wait, max(next, time.Millisecond))
+			}
+			pause(ctx, wait, rings)
+		}
+		trouble.reset()
+	}
+}
+
+// handOut sends claimed messages to the subscriber, or gives back what could not be sent before ctx ended.
+func (c *consumer) handOut(ctx context.Context, claimed []Claimed) bool {
+	for i := range claimed {
+		d := c.newDelivery(claimed[i])
+		select {
+		case c.out <- d.msg:
+			c.flight.Go(func() { c.await(d) })
+			continue
+		default:
+		}
+		select {
+		case c.out <- d.msg:
+			c.flight.Go(func() { c.await(d) })
+		case <-ctx.Done():
+			c.flight.Go(func() { c.end(d, Settlement{ID: d.ID, Owner: d.Owner, Outcome: Unused}) })
+			for _, rest := range claimed[i+1:] {
+				r := c.newDelivery(rest)
+				c.flight.Go(func() { c.end(r, Settlement{ID: r.ID, Owner: r.Owner, Outcome: Unused}) })
+			}
+			return false
+		}
+	}
+	return true
+}
+
+func (c *consumer) newDelivery(claimed Claimed) *delivery {
+	d := &delivery{Claimed: claimed, since: time.Now()}
+	d.claim = &Claim{ID: claimed.ID, Owner: claimed.Owner, Driver: c.driver}
+	d.msg = messageOf(claimed)
+	ctx, cancel := context.WithCancelCause(withClaim(c.base, d.claim))
+	ctx, d.free = context.WithTimeout(ctx, c.cfg.AttemptTimeout)
+	d.cancel = cancel
+	d.msg.SetContext(ctx)
+	c.mu.Lock()
+	c.flying[d] = struct{}{}
+	c.mu.Unlock()
+	return d
+}
+
+// messageOf builds the message that a handler sees.
+func messageOf(claimed Claimed) *message.Message {
+	msg := message.NewMessage(claimed.UUID, claimed.Payload)
+	if claimed.Metadata != nil {
+		msg.Metadata = claimed.Metadata
+	}
+	msg.Metadata[retry.MetadataAttempt] = strconv.Itoa(claimed.Attempt)
+	if claimed.Redrives > 0 {
+		msg.Metadata[retry.MetadataRedrives] = strconv.Itoa(claimed.Redrives)
+	}
+	if claimed.History != "" {
+		msg.Metadata[retry.MetadataHistory] = claimed.History
+	}
+	if claimed.Damage != nil {
+		msg.Metadata[retry.MetadataDamage] = claimed.Damage.Error()
+	}
+	return msg
+}
+
+// await settles a message when its handler is done with it.
+func (c *consumer) await(d *delivery) {
+	select {
+	case <-d.msg.Acked():
+		c.end(d, Settlement{ID: d.ID, Owner: d.Owner, Outcome: Done})
+	case <-d.msg.Nacked():
+		c.end(d, c.again(d))
+	case <-c.base.Done(): // the shutdown's patience is over
+		c.end(d, c.unfinished(d.Claimed, errAbandoned))
+	}
+}
+
+// again is the settlement of a nacked message: with the metadata that its handler left on it, after the delay that
+// stands there, or the policy's.
+func (c *consumer) again(d *delivery) Settlement {
+	wait, ok := DelayOf(d.msg.Metadata)
+	if !ok {
+		wait = c.cfg.Policy.Backoff(d.Attempt)
+	}
+	return LaterFrom(d.ID, d.Owner, wait, d.msg.Metadata)
+}
+
+// unfinished is the settlement of an attempt that ended without a word: it is recorded, and the next one waits as
+// after any other failure.
+func (c *consumer) unfinished(claimed Claimed, reason error) Settlement {
+	history, _ := retry.ParseHistory(claimed.History)
+	history = history.Append(retry.Attempt{
+		Number:     history.Last() + 1,
+		StartedAt:  claimed.ClaimedAt.UTC(),
+		DurationMS: time.Since(claimed.ClaimedAt).Milliseconds(),
+		Error:      reason.Error(),
+	})
+	wait, _ := c.cfg.Policy.Next(claimed.Attempt, reason)
+	s := Settlement{ID: claimed.ID, Owner: claimed.Owner, Outcome: Later, After: wait}
+	if claimed.Damage == nil {
+		s.Metadata, _ = SplitMetadata(claimed.Metadata)
+		s.History = history.String()
+	}
+	return s
+}
+
+// end settles a delivery, unless a store did so together with the handler's outcome, and frees its place.
+func (c *consumer) end(d *delivery, s Settlement) {
+	if !d.claim.settled.Load() {
+		c.settle(d, s)
+	}
+	c.mu.Lock()
+	delete(c.flying, d)
+	c.mu.Unlock()
+	d.free()
+	d.cancel(context.Canceled)
+	c.giveSlots(1)
+}
+
+// settle tries until the store answers or the claim cannot hold any longer. A settlement that is lost in the end means a
+// second delivery, never a lost message.
+func (c *consumer) settle(d *delivery, s Settlement) {
+	var trouble backoff
+	giveUp := time.Now().Add(c.cfg.Lease)
+	for {
+		err := c.settling.Do(s)
+		if err == nil {
+			return
+		}
+		if time.Now().After(giveUp) {
+			c.log.Error("cannot settle a message; it will be delivered again", "message_id", d.UUID, "error", err)
+			return
+		}
+		time.Sleep(trouble.next())
+	}
+}
+
+func (c *consumer) flushSettlements(batch []Settlement) []error {
+	held, err := c.driver.Settle(context.Background(), batch)
+	if err != nil {
+		return gather.Fail(len(batch), err)
+	}
+	for i := range held {
+		if !held[i] {
+			c.log.Warn("a message's claim was lost before it was settled; it is delivered again", "id", batch[i].ID)
+		}
+	}
+	return nil
+}
+
+// drain waits for what is in flight, at most CloseTimeout, then gives it back.
+func (c *consumer) drain() {
+	done := make(chan struct{})
+	go func() {
+		c.flight.Wait()
+		close(done)
+	}()
+	patience := time.NewTimer(c.cfg.CloseTimeout)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
+		c.mu.Lock()
+		n := len(c.flying)
+		c.mu.Unlock()
+		c.log.Warn("giving back messages whose handlers did not end in time", "count", n)
+	}
+	c.kill(errAbandoned)
+	<-done
+}
+
+// takeSlots waits for a free place and takes all there are; 0 when ctx ended.
+func (c *consumer) takeSlots(ctx context.Context) (n int) {
+	select {
+	case <-ctx.Done():
+		return 0
+	case <-c.slots:
+		n = 1
+	}
+	if ctx.Err() != nil {
+		c.giveSlots(1)
+		return 0
+	}
+	for {
+		select {
+		case <-c.slots:
+			n++
+		default:
+			return n
+		}
+	}
+}
+
+func (c *consumer) giveSlots(n int) {
+	for range n {
+		c.slots <- struct{}{}
+	}
+}
+
+// pause waits for d, a ring, or the end of ctx.
+func pause(ctx context.Context, d time.Duration, rings <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-rings:
+	}
+}
+
+// newOwner names a claim. A name that is used twice at once would break the fence, 63 random bits make that as good as
+// impossible.
+func newOwner() int64 {
+	return rand.Int64N(1<<63-1) + 1 //nolint:gosec // not a secret
+}

@@ -1,0 +1,117 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// errLeaseLost is the cause with which the context of a message ends that somebody else may have by now.
+var errLeaseLost = errors.New("the message's lease was lost")
+
+// expiredBatch is how many expired leases are dealt with in one step.
+const expiredBatch = 100
+
+// keepLeases renews the leases of messages in flight until ctx ends. A message whose own time is up is not
+// renewed: its lease runs out, so that a handler which ignores its context keeps its place, but not its message.
+func (c *consumer) keepLeases(ctx context.Context) {
+	ticker := time.NewTicker(c.cfg.Lease / 4)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for owner, held := range c.renewable() {
+			c.renew(ctx, owner, held)
+		}
+	}
+}
+
+// renewable returns what needs a longer lease, by claim.
+func (c *consumer) renewable() map[int64]map[int64]*delivery {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	claims := map[int64]map[int64]*delivery{}
+	for d := range c.flying {
+		age := time.Since(d.since)
+		if age < c.cfg.Lease/4 || age > c.cfg.AttemptTimeout {
+			continue
+		}
+		if claims[d.Owner] == nil {
+			claims[d.Owner] = map[int64]*delivery{}
+		}
+		claims[d.Owner][d.ID] = d
+	}
+	return claims
+}
+
+func (c *consumer) renew(ctx context.Context, owner int64, held map[int64]*delivery) {
+	ids := make([]int64, 0, len(held))
+	for id := range held {
+		ids = append(ids, id)
+	}
+	lost, err := c.driver.Renew(ctx, owner, ids, c.cfg.Lease)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.log.Warn("cannot renew leases", "count", len(ids), "error", err)
+		}
+		return
+	}
+	for _, id := range lost {
+		c.lose(held[id])
+	}
+}
+
+// lose ends the context of a delivery that is no longer ours, unless it was settled just now.
+func (c *consumer) lose(d *delivery) {
+	c.mu.Lock()
+	_, flying := c.flying[d]
+	c.mu.Unlock()
+	if flying && !d.claim.settled.Load() {
+		d.cancel(errLeaseLost)
+	}
+}
+
+// keepWatch frees messages whose lease ran out, anybody's, until ctx ends.
+func (c *consumer) keepWatch(ctx context.Context) {
+	var trouble backoff
+	for ctx.Err() == nil {
+		n, err := c.freeExpired(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			c.log.Warn("cannot look for expired leases", "error", err)
+			pause(ctx, trouble.next(), nil)
+		case n < expiredBatch:
+			trouble.reset()
+			// spread, so that replicas which started together do not look together
+			half := c.cfg.Lease / 4
+			pause(ctx, half+rand.N(half), nil) //nolint:gosec // spreads load, guards nothing
+		}
+	}
+}
+
+func (c *consumer) freeExpired(ctx context.Context) (int, error) {
+	expired, err := c.driver.Expired(ctx, c.topic, expiredBatch)
+	if err != nil || len(expired) == 0 {
+		return 0, err
+	}
+	settlements := make([]Settlement, len(expired))
+	for i := range expired {
+		settlements[i] = c.unfinished(expired[i], errLost)
+	}
+	held, err := c.driver.Settle(ctx, settlements)
+	if err != nil {
+		return 0, err
+	}
+	freed := 0
+	for i := range held {
+		if held[i] {
+			freed++
+		}
+	}
+	c.log.Warn("attempts ended without a word; their messages are delivered again", "count", freed)
+	return len(expired), nil
+}

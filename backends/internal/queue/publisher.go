@@ -1,0 +1,69 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// publishTimeout bounds a Publish, which in Watermill's interface has no context of its own.
+const publishTimeout = 30 * time.Second
+
+// MaxTopicLength is the largest length of a topic's name in bytes.
+const MaxTopicLength = 255
+
+// ErrBadTopic is returned for a topic that is empty, too long, or holds control characters.
+var ErrBadTopic = errors.New("malformed topic")
+
+// Publisher is the publishing side of a queue. It implements message.Publisher.
+type Publisher struct {
+	driver Driver
+	closed atomic.Bool
+}
+
+// NewPublisher returns a Publisher on a driver.
+func NewPublisher(driver Driver) *Publisher { return &Publisher{driver: driver} }
+
+// Publish appends the messages to a topic, all or none, and returns when they are durable. A message whose metadata
+// carries Watermill's delay is not delivered before its time. The messages' contexts carry values only: a
+// caller that goes away must not cancel a commit which others share.
+func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
+	if p.closed.Load() {
+		return fmt.Errorf("queue: publish: %w", ErrClosed)
+	}
+	if err := checkTopic(topic); err != nil {
+		return fmt.Errorf("queue: publish: %w", err)
+	}
+	if len(messages) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(messages[0].Context()), publishTimeout)
+	defer cancel()
+	if err := p.driver.Publish(ctx, topic, messages...); err != nil {
+		return fmt.Errorf("queue: publish to %q: %w", topic, err)
+	}
+	return nil
+}
+
+// Close makes later calls of Publish fail with ErrClosed. It may be called twice.
+func (p *Publisher) Close() error {
+	p.closed.Store(true)
+	return nil
+}
+
+func checkTopic(topic string) error {
+	if topic == "" || len(topic) > MaxTopicLength || !utf8.ValidString(topic) {
+		return fmt.Errorf("%w: %d bytes", ErrBadTopic, len(topic))
+	}
+	for _, r := range topic {
+		if r < ' ' || r == 0x7f {
+			return fmt.Errorf("%w: %q", ErrBadTopic, topic)
+		}
+	}
+	return nil
+}
