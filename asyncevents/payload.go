@@ -1,0 +1,44 @@
+package asyncevents
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// statusPayload is the "payload" of a status answer; without Callback it is the body of a callback.
+type statusPayload struct {
+	CorrelationID string           `json:"correlation_id"`
+	Status        Status           `json:"status"`
+	Response      json.RawMessage  `json:"response,omitempty"`
+	Attempts      int              `json:"attempts"`
+	CreatedAt     time.Time        `json:"created_at"`
+	UpdatedAt     time.Time        `json:"updated_at"`
+	NextAttemptAt time.Time        `json:"next_attempt_at,omitzero"`
+	Callback      *callbackPayload `json:"callback,omitempty"`
+}
+
+// callbackPayload says in a status answer where the callback stands.
+type callbackPayload struct {
+	Status        CallbackStatus `json:"status"`
+	Attempts      int            `json:"attempts"`
+	NextAttemptAt time.Time      `json:"next_attempt_at,omitzero"`
+	UpdatedAt     time.Time      `json:"updated_at,omitzero"`
+}
+
+// newStatusPayload returns the payload of a record without its callback.
+func newStatusPayload(r Record) statusPayload {
+	return statusPayload{
+		CorrelationID: r.CorrelationID, Status: r.Status, Response: r.Response, Attempts: r.Attempts,
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), NextAttemptAt: r.NextAttemptAt.UTC(),
+	}
+}
+
+// newCallbackPayload returns nil for an event without a callback.
+func newCallbackPayload(r CallbackRecord) *callbackPayload {
+	if r.Status == CallbackNone {
+		return nil
+	}
+	return &callbackPayload{
+		Status: r.Status, Attempts: r.Attempts, NextAttemptAt: r.NextAttemptAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+	}
+}

@@ -1,0 +1,17 @@
+package asyncevents
+
+// Submission is one event as a client sent it.
+type Submission struct {
+	// Body is the JSON object that makes the event. It is kept as it is and must not be changed afterwards.
+	Body []byte
+}
+
+// Accepted says what became of a Submission that was taken.
+type Accepted struct {
+	// CorrelationID names the event: the client's choice, or generated.
+	CorrelationID string
+	// Status is where the event stands: StatusQueued, or its present status when Replayed.
+	Status Status
+	// Replayed is whether the same event had been accepted before, so that nothing was added now.
+	Replayed bool
+}
