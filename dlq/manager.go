@@ -1,0 +1,207 @@
+package dlq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+
+	"github.com/redrive-go/redrive/retry"
+)
+
+// Limits of Manager.
+const (
+	// DefaultPage is how many entries a page holds that asks for no number.
+	DefaultPage = 50
+	// MaxPage is the largest page.
+	MaxPage = 1000
+
+	// eraseChunk is how many entries one transaction erases, so that intake is never blocked for long.
+	eraseChunk = 1000
+)
+
+// Manager lists, moves back and erases the entries of DLQs. Its methods may be called from any goroutine.
+type Manager struct {
+	store  Store
+	logger *slog.Logger
+}
+
+var _ retry.Mover = (*Manager)(nil)
+
+// NewManager returns a Manager of the DLQs in store. It logs what it moved and erased; a nil logger means
+// slog.Default().
+func NewManager(store Store, logger *slog.Logger) *Manager {
+	if logger == nil {
+		logger = slog.Default()
+	}
+	return &Manager{store: store, logger: logger}
+}
+
+// Query asks for one page of a DLQ.
+type Query struct {
+	// Cursor is the NextCursor of the page before; empty for the first one.
+	Cursor string
+	// Limit is the largest number of entries on the page, up to 1,000; more counts as 1,000. Defaults to 50.
+	Limit int
+}
+
+// Page is a part of a DLQ, oldest entries first.
+type Page struct {
+	// Entries is never nil.
+	Entries []Entry
+	// NextCursor asks for the page after this one; empty on the last one.
+	NextCursor string
+	// Total is how many entries the whole DLQ holds.
+	Total int64
+}
+
+// CountError is returned by Erase when the DLQ does not hold as many entries as the caller confirmed.
+type CountError struct {
+	// Confirmed is what the caller named, Present how many entries the DLQ holds.
+	Confirmed, Present int64
+}
+
+// Error says both numbers.
+func (e *CountError) Error() string {
+	return fmt.Sprintf("the DLQ holds %d entries, not the confirmed %d", e.Present, e.Confirmed)
+}
+
+// List returns one page of a DLQ, oldest first. Pages follow the ids, so that none is skipped or shown twice while
+// entries come and go. It returns ErrBadCursor for a cursor that it did not hand out.
+func (m *Manager) List(ctx context.Context, queue string, q Query) (Page, error) {
+	after, err := parseCursor(q.Cursor)
+	if err != nil {
+		return Page{}, fmt.Errorf("dlq: list %s: %w", queue, err)
+	}
+	stats, err := m.Stat(ctx, queue)
+	if err != nil {
+		return Page{}, err
+	}
+	limit := pageSize(q.Limit)
+	entries, err := m.store.List(ctx, ListParams{Queue: queue, After: after, Limit: limit + 1})
+	if err != nil {
+		return Page{}, fmt.Errorf("dlq: list %s: %w", queue, err)
+	}
+	page := Page{Entries: append([]Entry{}, entries...), Total: stats.Count}
+	if len(entries) > limit {
+		page.Entries = page.Entries[:limit]
+		page.NextCursor = formatCursor(page.Entries[limit-1].ID)
+	}
+	return page, nil
+}
+
+func pageSize(limit int) int {
+	if limit <= 0 {
+		return DefaultPage
+	}
+	return min(limit, MaxPage)
+}
+
+// Get returns one entry, or ErrNotFound.
+func (m *Manager) Get(ctx context.Context, queue string, id int64) (Entry, error) {
+	if id <= 0 { // 0 would ask the store for any entry
+		return Entry{}, fmt.Errorf("dlq: get entry %d of %s: %w", id, queue, ErrNotFound)
+	}
+	entries, err := m.store.List(ctx, ListParams{Queue: queue, ID: id, Limit: 1})
+	if err == nil && len(entries) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("dlq: get entry %d of %s: %w", id, queue, err)
+	}
+	return entries[0], nil
+}
+
+// Stat returns the present size of a DLQ.
+func (m *Manager) Stat(ctx context.Context, queue string) (Stats, error) {
+	if queue == "" {
+		return Stats{}, errors.New("dlq: stat: no queue named")
+	}
+	stats, err := m.store.Stat(ctx, queue)
+	if err != nil {
+		return Stats{}, fmt.Errorf("dlq: stat %s: %w", queue, err)
+	}
+	return stats, nil
+}
+
+// RetryOldest moves the oldest entry back to its topic and returns it, or ErrNotFound when the DLQ is empty.
+func (m *Manager) RetryOldest(ctx context.Context, queue string) (Entry, error) {
+	entry, err := m.retry(ctx, RedriveParams{Queue: queue, UpTo: math.MaxInt64, Limit: 1, Full: true})
+	if err != nil {
+		return Entry{}, fmt.Errorf("dlq: retry oldest entry of %s: %w", queue, err)
+	}
+	return entry, nil
+}
+
+// Retry moves one entry back to its topic and returns it. It returns ErrNotFound when the entry is not there, so also
+// to all but one of those who ask for the same one.
+func (m *Manager) Retry(ctx context.Context, queue string, id int64) (Entry, error) {
+	entry, err := m.retry(ctx, RedriveParams{Queue: queue, IDs: []int64{id}, Limit: 1, Full: true})
+	if err != nil {
+		return Entry{}, fmt.Errorf("dlq: retry entry %d of %s: %w", id, queue, err)
+	}
+	return entry, nil
+}
+
+func (m *Manager) retry(ctx context.Context, params RedriveParams) (Entry, error) {
+	redriven, err := m.store.Redrive(ctx, params)
+	if err != nil {
+		return Entry{}, err
+	}
+	if redriven.Moved == 0 || len(redriven.Entries) == 0 {
+		return Entry{}, ErrNotFound
+	}
+	entry := redriven.Entries[0]
+	m.logger.InfoContext(ctx, "dead letter moved back", "queue", params.Queue, "id", entry.ID,
+		"correlation_id", entry.CorrelationID)
+	return entry, nil
+}
+
+// Erase removes everything that stands in the DLQ when it is called, for good, and returns how many entries that were.
+// confirm is how many the caller believes there are; where it differs, nothing is erased and the error is a
+// *CountError. Entries that come in later stay. After another error erased says how many are gone already.
+func (m *Manager) Erase(ctx context.Context, queue string, confirm int64) (erased int64, err error) {
+	stats, err := m.Stat(ctx, queue)
+	if err != nil {
+		return 0, err
+	}
+	if stats.Count != confirm {
+		return 0, fmt.Errorf("dlq: erase %s: %w", queue, &CountError{Confirmed: confirm, Present: stats.Count})
+	}
+	erased, err = m.eraseUpTo(ctx, queue, stats.Newest)
+	if erased > 0 {
+		m.logger.InfoContext(ctx, "dead letters erased", "queue", queue, "erased", erased, "up_to", stats.Newest)
+	}
+	return erased, err
+}
+
+func (m *Manager) eraseUpTo(ctx context.Context, queue string, upTo int64) (erased int64, err error) {
+	for upTo > 0 {
+		n, err := m.store.Erase(ctx, EraseParams{Queue: queue, UpTo: upTo, Limit: eraseChunk})
+		if err != nil {
+			return erased, fmt.Errorf("dlq: erase %s, %d erased: %w", queue, erased, err)
+		}
+		if n == 0 {
+			break
+		}
+		erased += n
+	}
+	return erased, nil
+}
+
+// Bound returns how many entries a DLQ holds, and the largest id among them. It implements retry.Mover.
+func (m *Manager) Bound(ctx context.Context, queue string) (total, upTo int64, err error) {
+	stats, err := m.Stat(ctx, queue)
+	return stats.Count, stats.Newest, err
+}
+
+// Move moves one step of a retry job back. It implements retry.Mover.
+func (m *Manager) Move(ctx context.Context, b retry.Batch) (moved int64, err error) {
+	redriven, err := m.store.Redrive(ctx, RedriveParams{Queue: b.Queue, UpTo: b.UpTo, Limit: b.Limit, Job: b.Job})
+	if err != nil {
+		return 0, fmt.Errorf("dlq: move up to %d of %s: %w", b.Limit, b.Queue, err)
+	}
+	m.logger.DebugContext(ctx, "dead letters moved back", "queue", b.Queue, "job", b.Job, "moved", redriven.Moved)
+	return redriven.Moved, nil
+}
