@@ -1,0 +1,67 @@
+package memory
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/retry"
+)
+
+// deadLetter is one entry of a DLQ. It never changes, so it may be read outside the critical section.
+type deadLetter struct {
+	id       int64
+	entry    dlq.Entry
+	metadata message.Metadata // what the message carries after a redrive
+	history  string
+}
+
+// newDeadLetter copies an entry. What the store fills in is left out.
+func newDeadLetter(entry *dlq.Entry) *deadLetter {
+	l := &deadLetter{entry: copyEntry(entry), history: entry.Attempts.String()}
+	l.entry.Failure.Message = retry.CutText(l.entry.Failure.Message)
+	if l.entry.CorrelationID == "" {
+		l.entry.CorrelationID = entry.MessageID
+	}
+	l.metadata = message.Metadata(maps.Clone(l.entry.Metadata))
+	if l.metadata == nil {
+		l.metadata = message.Metadata{}
+	}
+	if !entry.AcceptedAt.IsZero() {
+		l.metadata[retry.MetadataAcceptedAt] = entry.AcceptedAt.UTC().Format(time.RFC3339Nano)
+	}
+	if l.entry.CorrelationID != entry.MessageID {
+		l.metadata[retry.MetadataCorrelationID] = l.entry.CorrelationID
+	}
+	return l
+}
+
+// shown returns a copy for a caller.
+func (l *deadLetter) shown(exportedUpTo int64) dlq.Entry {
+	entry := copyEntry(&l.entry)
+	entry.Exported = l.id <= exportedUpTo
+	return entry
+}
+
+// redriven returns the message that the entry becomes again.
+func (l *deadLetter) redriven() *item {
+	return &item{
+		uuid:     l.entry.MessageID,
+		payload:  l.entry.Payload,
+		metadata: l.metadata,
+		history:  l.history,
+		redrives: l.entry.Redrives + 1,
+	}
+}
+
+func copyEntry(entry *dlq.Entry) dlq.Entry {
+	out := *entry
+	out.Payload = bytes.Clone(entry.Payload)
+	out.Metadata = maps.Clone(entry.Metadata)
+	out.Attempts = slices.Clone(entry.Attempts)
+	return out
+}

@@ -1,0 +1,129 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/internal/queue"
+)
+
+// events remembers what became of every event. It implements asyncevents.Store.
+type events struct{ *state }
+
+// Accept records an event and publishes its message.
+func (e *events) Accept(ctx context.Context, a asyncevents.Acceptance) (asyncevents.Receipt, error) {
+	it, after := newItem(a.Message)
+	if err := e.lock(ctx, "accept event %q", a.CorrelationID); err != nil {
+		return asyncevents.Receipt{}, err
+	}
+	defer e.mu.Unlock()
+	if record := e.events[a.CorrelationID]; record != nil {
+		return asyncevents.Receipt{Known: true, BodyHash: record.BodyHash}, nil
+	}
+	e.events[a.CorrelationID] = &asyncevents.Record{
+		CorrelationID: a.CorrelationID,
+		BodyHash:      a.BodyHash,
+		Status:        asyncevents.StatusQueued,
+		CreatedAt:     a.AcceptedAt.UTC(),
+		UpdatedAt:     a.AcceptedAt.UTC(),
+	}
+	e.publish(a.Topic, time.Now(), waiting{it, after})
+	return asyncevents.Receipt{}, nil
+}
+
+// Find returns the record of an event.
+func (e *events) Find(ctx context.Context, correlationID string) (asyncevents.Record, error) {
+	if err := e.lock(ctx, "find event %q", correlationID); err != nil {
+		return asyncevents.Record{}, err
+	}
+	defer e.mu.Unlock()
+	stored := e.events[correlationID]
+	if stored == nil {
+		return asyncevents.Record{}, fmt.Errorf("memory: find event %q: %w", correlationID, asyncevents.ErrNotFound)
+	}
+	record := *stored
+	record.Response = bytes.Clone(stored.Response)
+	if record.Status == asyncevents.StatusFailed && e.exported(correlationID) {
+		record.Status = asyncevents.StatusExported
+	}
+	return record, nil
+}
+
+// exported is whether the event stands in its DLQ and an export contains it. The caller holds the lock.
+func (s *state) exported(correlationID string) bool {
+	q := s.dlq(asyncevents.EventsQueue)
+	id, dead := q.byMessage[correlationID]
+	return dead && id <= q.exportedUpTo
+}
+
+// Settle records the outcome of an attempt.
+func (e *events) Settle(ctx context.Context, settlement asyncevents.Settlement) error {
+	o := newOutcome(settlement)
+	if err := e.lock(ctx, "settle event %q", settlement.CorrelationID); err != nil {
+		return err
+	}
+	defer e.mu.Unlock()
+	now := time.Now()
+	if !e.settleDelivered(ctx, o.claim, now) {
+		return fmt.Errorf("memory: settle event %q: %w", settlement.CorrelationID, asyncevents.ErrNotHeld)
+	}
+	if o.letter != nil {
+		e.bury(o.letter, now)
+	}
+	if o.publish.item != nil {
+		e.publish(settlement.PublishTopic, now, o.publish)
+	}
+	if record := e.events[settlement.CorrelationID]; record != nil {
+		o.record(record, now)
+	}
+	return nil
+}
+
+// outcome is a settlement, copied and made ready before the critical section.
+type outcome struct {
+	asyncevents.Settlement
+	claim   queue.Settlement
+	letter  *deadLetter
+	publish waiting
+}
+
+func newOutcome(s asyncevents.Settlement) *outcome {
+	o := &outcome{Settlement: s, claim: queue.Settlement{Outcome: queue.Done}}
+	o.Response = bytes.Clone(s.Response)
+	if s.Again != nil {
+		o.claim = queue.LaterFrom(0, 0, s.Again.After, s.Again.Metadata)
+	}
+	if s.DeadLetter != nil {
+		o.letter = newDeadLetter(s.DeadLetter)
+	}
+	if s.Publish != nil {
+		o.publish.item, o.publish.after = newItem(s.Publish)
+	}
+	return o
+}
+
+// record changes what is known of the event.
+func (o *outcome) record(r *asyncevents.Record, now time.Time) {
+	var next time.Time
+	if o.Again != nil {
+		next = now.Add(o.Again.After).UTC()
+	}
+	if o.Queue == asyncevents.CallbacksQueue {
+		r.Callback.Attempts, r.Callback.NextAttemptAt, r.Callback.UpdatedAt = o.Attempts, next, now.UTC()
+		if o.Again == nil {
+			r.Callback.Status = o.Callback
+		}
+		return
+	}
+	r.Attempts, r.NextAttemptAt, r.UpdatedAt = o.Attempts, next, now.UTC()
+	if o.Again != nil {
+		return
+	}
+	r.Status, r.Response = o.Status, o.Response
+	if o.Callback != asyncevents.CallbackNone {
+		r.Callback.Status, r.Callback.UpdatedAt = o.Callback, now.UTC()
+	}
+}
