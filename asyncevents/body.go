@@ -42,7 +42,7 @@ type fields struct {
 
 var parsers = sync.Pool{New: func() any { return new(parser) }}
 
-// errTooDeep and errTrailing are faults of a body that the decoder does not look for.
+// Faults of a body that the decoder does not look for.
 var (
 	errTooDeep  = fmt.Errorf("nested deeper than %d", maxDepth)
 	errTrailing = errors.New("data after the object")
@@ -88,7 +88,7 @@ func (p *parser) readBody() error {
 	switch _, err := p.decoder.ReadToken(); {
 	case err == nil:
 		return errTrailing
-	case !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+	case !errors.Is(err, io.EOF):
 		return err
 	}
 	return nil
@@ -269,7 +269,7 @@ func mayBeChosen(id string) bool {
 
 // describeFault tells the client what is wrong, and where, without repeating what was sent.
 func describeFault(err error) string {
-	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) {
 		return "The body is empty"
 	}
 	var fault *jsontext.SyntacticError

@@ -152,5 +152,5 @@ func newTooManyRequestsProblem(retryAfter time.Duration) *Problem {
 
 func newUnavailableProblem(retryAfter time.Duration) *Problem {
 	return &Problem{HTTPStatus: http.StatusServiceUnavailable, Type: "ServiceUnavailableException", Code: CodeUnavailable,
-		Message: "The event could not be taken now, try again later", RetryAfter: retryAfter}
+		Message: "The service cannot do this now, try again later", RetryAfter: retryAfter}
 }
