@@ -1,0 +1,112 @@
+package sqlite
+
+import (
+	"database/sql"
+	"time"
+
+	"github.com/redrive-go/redrive/backends/internal/queue"
+)
+
+const (
+	selectDue = `
+		SELECT d.id, m.uuid, m.payload, coalesce(d.metadata, m.metadata), coalesce(d.history, m.history),
+		       d.attempt + 1, m.redrives
+		FROM deliveries d JOIN messages m ON m.id = d.id
+		WHERE d.topic = ? AND d.claim = 0 AND d.due <= ? ORDER BY d.due LIMIT ?`
+	claimDue = `
+		UPDATE deliveries SET claim = ?, due = ?, claimed_at = ?, attempt = attempt + 1
+		WHERE id IN (SELECT value FROM json_each(?))`
+	selectFresh = `
+		SELECT m.id, m.uuid, m.payload, m.metadata, m.history, 1, m.redrives
+		FROM messages m
+		WHERE m.id > ? AND m.id < ? AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = m.id)
+		ORDER BY m.id LIMIT ?`
+	claimFresh = `
+		INSERT INTO deliveries (claim, due, claimed_at, topic, attempt, id)
+		SELECT ?, ?, ?, ?, 1, value FROM json_each(?)`
+	selectNextDue = `SELECT coalesce(min(due), 0) FROM deliveries WHERE topic = ? AND claim = 0`
+)
+
+// claiming is one claim on its way through a transaction.
+type claiming struct {
+	*tx
+	queue.ClaimParams
+	now     time.Time
+	topic   counter
+	cursor  int64
+	claimed []queue.Claimed
+	nextDue int64
+}
+
+func (c *claiming) run() (err error) {
+	if c.topic, err = c.tx.topic(c.Topic); err != nil {
+		return err
+	}
+	c.cursor = max(c.cursor, c.topic.base())
+	// Half for what is due again, half for what is new: neither waits for the other to run dry.
+	if err := c.due((c.Limit + 1) / 2); err != nil {
+		return err
+	}
+	if err := c.fresh(c.Limit - len(c.claimed)); err != nil {
+		return err
+	}
+	if left := c.Limit - len(c.claimed); left > 0 {
+		if err := c.due(left); err != nil {
+			return err
+		}
+	}
+	if len(c.claimed) == c.Limit {
+		return nil
+	}
+	return c.one([]any{&c.nextDue}, selectNextDue, c.topic.id)
+}
+
+func (c *claiming) due(limit int) error {
+	return c.take(limit, func(ids string) (int64, error) {
+		return c.exec(claimDue, c.Owner, c.until(), c.now.UnixMicro(), ids)
+	}, selectDue, c.topic.id, c.now.UnixMicro(), limit)
+}
+
+func (c *claiming) fresh(limit int) error {
+	before := len(c.claimed)
+	err := c.take(limit, func(ids string) (int64, error) {
+		return c.exec(claimFresh, c.Owner, c.until(), c.now.UnixMicro(), c.topic.id, ids)
+	}, selectFresh, c.cursor, c.topic.end(), limit)
+	if err != nil {
+		return err
+	}
+	if n := len(c.claimed); n-before == limit {
+		c.cursor = c.claimed[n-1].ID
+	} else {
+		c.cursor = max(c.cursor, c.topic.base()+c.topic.last)
+	}
+	return nil
+}
+
+func (c *claiming) until() int64 { return c.now.Add(c.Lease).UnixMicro() }
+
+// take reads messages and has them marked as claimed.
+func (c *claiming) take(limit int, mark func(ids string) (int64, error), query string, args ...any) error {
+	ids := make([]int64, 0, limit)
+	err := c.query(func(rows *sql.Rows) error {
+		claimed, err := scanClaimed(rows)
+		claimed.Owner, claimed.ClaimedAt = c.Owner, c.now
+		c.claimed = append(c.claimed, claimed)
+		ids = append(ids, claimed.ID)
+		return err
+	}, query, args...)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	_, err = mark(jsonList(ids))
+	return err
+}
+
+func scanClaimed(rows *sql.Rows, more ...any) (c queue.Claimed, err error) {
+	var metadata string
+	err = rows.Scan(append([]any{&c.ID, &c.UUID, &c.Payload, &metadata, &c.History, &c.Attempt, &c.Redrives}, more...)...)
+	if err == nil {
+		c.Metadata, c.Damage = decodeMetadata(metadata)
+	}
+	return c, err
+}

@@ -1,0 +1,250 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/redrive-go/redrive/backends/internal/gather"
+	"github.com/redrive-go/redrive/backends/internal/queue"
+)
+
+// checkedSize is the size up to which Open checks a database page by page.
+const checkedSize = 64 << 20
+
+// maxUnits is how many units of work share one commit at most.
+const maxUnits = 64
+
+// database is one file with one writing connection, as SQLite allows one writer at a time, and a pool of reading
+// ones, which in WAL mode neither wait for the writer nor hold it up.
+type database struct {
+	path    string
+	writer  *sql.DB
+	conn    *sql.Conn // the writer's only connection
+	readers *sql.DB
+	units   *gather.Gatherer[*unit]
+
+	mu         sync.Mutex // guards statements and closed; held while the connection is in use
+	statements map[string]*sql.Stmt
+	closed     bool
+}
+
+// unit is one piece of work within a shared transaction.
+type unit struct {
+	work func(*tx) error
+}
+
+func openDatabase(ctx context.Context, path string) (*database, error) {
+	db, err := connect(ctx, path)
+	if err != nil {
+		if code := errorCode(err); code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CORRUPT {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		return nil, fmt.Errorf("sqlite: open %s: %w", path, err)
+	}
+	db.units = gather.New(maxUnits, 1, db.commit)
+	return db, nil
+}
+
+func connect(ctx context.Context, path string) (db *database, err error) {
+	if err := checkFile(path); err != nil {
+		return nil, err
+	}
+	if err := inspect(ctx, path); err != nil {
+		return nil, err
+	}
+	db = &database{path: path, statements: map[string]*sql.Stmt{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.close())
+		}
+	}()
+	if db.writer, err = sql.Open("sqlite", dsn(path, "_txlock=immediate")); err != nil {
+		return nil, err
+	}
+	db.writer.SetMaxOpenConns(1)
+	if err = migrate(db.writer); err != nil {
+		return nil, err
+	}
+	if db.conn, err = db.writer.Conn(ctx); err != nil {
+		return nil, err
+	}
+	if db.readers, err = sql.Open("sqlite", dsn(path, "_pragma=query_only(1)")); err != nil {
+		return nil, err
+	}
+	db.readers.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
+	db.readers.SetMaxIdleConns(2)
+	return db, nil
+}
+
+// dsn names the file for the driver. A commit returns after the write-ahead log was synced to the disk.
+func dsn(path, more string) string {
+	return plainDSN(path) + "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+		"&_pragma=cache_size(-16384)&_pragma=journal_size_limit(67108864)&" + more
+}
+
+func plainDSN(path string) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(5000)"
+}
+
+// inspect refuses a file that is foreign, newer or damaged without changing a byte of it: not even the journal mode,
+// which SQLite keeps in the file.
+func inspect(ctx context.Context, path string) (err error) {
+	db, err := sql.Open("sqlite", plainDSN(path)+"&_pragma=query_only(1)")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ignoreDone(tx.Rollback())) }()
+	if _, err := schemaVersion(tx); err != nil {
+		return err
+	}
+	return checkPages(ctx, tx, path)
+}
+
+// checkFile refuses, before SQLite touches anything, what cannot become or be a database.
+func checkFile(path string) error {
+	switch info, err := os.Stat(path); {
+	case err == nil && info.IsDir():
+		return errors.New("it is a folder; name a file within it")
+	case err == nil:
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	case !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	folder, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("its folder cannot be used: %w", err)
+	}
+	if !folder.IsDir() {
+		return fmt.Errorf("%s is not a folder", filepath.Dir(path))
+	}
+	// 0600: events hold personal data more often than not.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("its folder cannot be written: %w", err)
+	}
+	return f.Close()
+}
+
+// checkPages looks through a database of moderate size for damage. In a larger one SQLite reports damage where it
+// meets it.
+func checkPages(ctx context.Context, tx *sql.Tx, path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() > checkedSize {
+		return err
+	}
+	var answer string
+	if err := tx.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&answer); err != nil {
+		return err
+	}
+	if answer != "ok" {
+		return fmt.Errorf("%w: %s", ErrDamaged, answer)
+	}
+	return nil
+}
+
+// write runs work in a transaction and returns when it is durable. Units that wait at the same time share one
+// transaction and one sync of the disk; work that fails is rolled back on its own. work may run more than once.
+func (db *database) write(work func(*tx) error) error { return db.units.Do(&unit{work}) }
+
+// commit runs a batch of units in one transaction.
+func (db *database) commit(batch []*unit) []error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return gather.Fail(len(batch), queue.ErrClosed)
+	}
+	t := &tx{db: db}
+	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
+		return gather.Fail(len(batch), err)
+	}
+	errs := make([]error, len(batch))
+	for i, u := range batch {
+		errs[i] = t.savepoint(u.work)
+	}
+	if _, err := t.exec("COMMIT"); err != nil {
+		_, undo := t.exec("ROLLBACK")
+		return gather.Fail(len(batch), errors.Join(fmt.Errorf("commit: %w", err), ignoreNoTransaction(undo)))
+	}
+	return errs
+}
+
+// ignoreNoTransaction drops the complaint of a ROLLBACK after SQLite has rolled back by itself, as it does when the
+// disk is full.
+func ignoreNoTransaction(err error) error {
+	if errorCode(err) == sqlite3.SQLITE_ERROR {
+		return nil
+	}
+	return err
+}
+
+// errorCode returns the primary result code of SQLite that err carries, or 0.
+func errorCode(err error) int {
+	var e *driver.Error
+	if errors.As(err, &e) {
+		return e.Code() & 0xff
+	}
+	return 0
+}
+
+// read runs work on one consistent view of the database.
+func (db *database) read(ctx context.Context, work func(*sql.Tx) error) error {
+	t, err := db.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(t), ignoreDone(t.Rollback()))
+}
+
+func (db *database) ping(ctx context.Context) error {
+	if err := db.write(func(t *tx) error { _, err := t.exec("SELECT 1"); return err }); err != nil {
+		return fmt.Errorf("sqlite: ping: %w", err)
+	}
+	var one int
+	if err := db.readers.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return fmt.Errorf("sqlite: ping: %w", err)
+	}
+	return nil
+}
+
+// close waits for the running transaction and closes the file. It may be called twice.
+func (db *database) close() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return nil
+	}
+	db.closed = true
+	var errs []error
+	for _, s := range db.statements {
+		errs = append(errs, s.Close())
+	}
+	if db.readers != nil {
+		errs = append(errs, db.readers.Close())
+	}
+	if db.conn != nil {
+		errs = append(errs, db.conn.Close())
+	}
+	if db.writer != nil {
+		errs = append(errs, db.writer.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,373 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/internal/queue"
+	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/retry"
+)
+
+const (
+	insertDeadLetter = `
+		INSERT INTO dead_letters (id, dlq, redrives, created_at, accepted_at, topic, message_id, correlation_id,
+		                          error_type, error_message, error_stack, metadata, history, payload)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dlq, message_id) DO NOTHING`
+	selectEntries = `
+		SELECT d.id, d.redrives, d.created_at, d.accepted_at, d.topic, d.message_id, d.correlation_id,
+		       d.error_type, d.error_message, d.error_stack, d.metadata, d.history, d.payload, d.id <= q.exported_up_to
+		FROM dead_letters d JOIN dlqs q ON q.id = ?
+		WHERE d.id > ? AND d.id <= ? ORDER BY d.id LIMIT ?`
+	selectEntryTopics = `SELECT id, topic FROM dead_letters WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`
+	selectNamedTopics = `SELECT id, topic FROM dead_letters WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id`
+	selectNewest      = `SELECT coalesce(max(id), 0) FROM dead_letters WHERE id > ? AND id < ?`
+	selectOldestAt    = `SELECT created_at FROM dead_letters WHERE id > ? AND id < ? ORDER BY id LIMIT 1`
+
+	redriveMessages = `
+		INSERT INTO messages (id, redrives, uuid, metadata, history, payload)
+		SELECT ? + row_number() OVER (ORDER BY id), redrives + 1, message_id, metadata, history, payload
+		FROM dead_letters WHERE id IN (SELECT value FROM json_each(?))`
+	redriveEvents = `
+		UPDATE events SET status = 'retried', next_attempt_at = 0, updated_at = ? WHERE correlation_id IN (
+			SELECT correlation_id FROM dead_letters WHERE id IN (SELECT value FROM json_each(?)))`
+	redriveCallbacks = `
+		UPDATE events SET callback = 'pending', callback_next_at = 0, callback_updated_at = ? WHERE correlation_id IN (
+			SELECT correlation_id FROM dead_letters WHERE id IN (SELECT value FROM json_each(?)))`
+	deleteEntries = `DELETE FROM dead_letters WHERE id IN (SELECT value FROM json_each(?))`
+	creditJob     = `UPDATE retry_jobs SET moved = moved + ?, batch_moved = batch_moved + ? WHERE queue = ? AND id = ?`
+	eraseEntries  = `
+		DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)`
+	markExported = `UPDATE dlqs SET exported_up_to = max(exported_up_to, ?) WHERE id = ?`
+)
+
+// deadLetterStore implements dlq.Store.
+type deadLetterStore struct {
+	db    *database
+	queue *queueDriver
+}
+
+// Add implements dlq.Store.
+func (s *deadLetterStore) Add(ctx context.Context, entry dlq.Entry) error {
+	claim, _ := queue.ClaimFrom(ctx, s.queue)
+	held := true
+	err := s.db.write(func(t *tx) error {
+		held = true
+		if claim != nil {
+			done, err := t.settle([]queue.Settlement{{ID: claim.ID, Owner: claim.Owner, Outcome: queue.Done}})
+			if err != nil {
+				return err
+			}
+			if held = done[0]; !held {
+				return nil
+			}
+		}
+		return t.addDeadLetters([]dlq.Entry{entry})
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("sqlite: add dead letter %s: %w", entry.MessageID, err)
+	case claim == nil:
+		return nil
+	}
+	claim.MarkSettled()
+	if !held {
+		return fmt.Errorf("sqlite: add dead letter %s: %w", entry.MessageID, dlq.ErrNotHeld)
+	}
+	return nil
+}
+
+func (t *tx) addDeadLetters(entries []dlq.Entry) error {
+	for _, e := range entries {
+		q, err := t.dlq(e.Queue)
+		if err != nil {
+			return err
+		}
+		metadata, err := encodeMetadata(e.Metadata)
+		if err != nil {
+			return err
+		}
+		payload := e.Payload
+		if payload == nil {
+			payload = []byte{}
+		}
+		n, err := t.exec(insertDeadLetter, q.base()+q.last+1, q.id, e.Redrives, time.Now().UnixMicro(), micros(e.AcceptedAt),
+			e.Topic, e.MessageID, e.CorrelationID, e.Failure.Type, e.Failure.Message, e.Failure.Stack,
+			metadata, e.Attempts.String(), payload)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(updateDLQ, n, n, q.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// List implements dlq.Store.
+func (s *deadLetterStore) List(ctx context.Context, p dlq.ListParams) (entries []dlq.Entry, err error) {
+	err = s.db.read(ctx, func(t *sql.Tx) error {
+		q, err := look(t, selectDLQ, p.Queue)
+		if err != nil || q.id == 0 {
+			return err
+		}
+		for e, err := range entriesOf(t, q, p) {
+			if err != nil {
+				return err
+			}
+			entries = append(entries, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: list the DLQ %q: %w", p.Queue, err)
+	}
+	return entries, nil
+}
+
+// entriesOf reads entries as they come, one at a time.
+func entriesOf(t *sql.Tx, q counter, p dlq.ListParams) iter.Seq2[dlq.Entry, error] {
+	after, upTo := q.base()+p.After, q.end()-1
+	if p.UpTo > 0 {
+		upTo = q.base() + min(p.UpTo, 1<<idBits-1)
+	}
+	if p.ID != 0 {
+		after, upTo = q.base()+p.ID-1, q.base()+p.ID
+	}
+	return func(yield func(dlq.Entry, error) bool) {
+		rows, err := t.Query(selectEntries, q.id, after, upTo, p.Limit)
+		if err != nil {
+			yield(dlq.Entry{}, err)
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			e, err := scanEntry(rows, q, p.Queue)
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(dlq.Entry{}, err)
+		}
+	}
+}
+
+func scanEntry(rows *sql.Rows, q counter, name string) (dlq.Entry, error) {
+	e := dlq.Entry{Queue: name}
+	var created, accepted int64
+	var metadata, history string
+	err := rows.Scan(&e.ID, &e.Redrives, &created, &accepted, &e.Topic, &e.MessageID, &e.CorrelationID,
+		&e.Failure.Type, &e.Failure.Message, &e.Failure.Stack, &metadata, &history, &e.Payload, &e.Exported)
+	if err != nil {
+		return e, err
+	}
+	e.ID -= q.base()
+	e.CreatedAt, e.AcceptedAt = fromMicros(created), fromMicros(accepted)
+	if e.Metadata, err = decodeMetadata(metadata); err != nil {
+		return e, err
+	}
+	e.Attempts, err = retry.ParseHistory(history)
+	return e, err
+}
+
+// Redrive implements dlq.Store.
+func (s *deadLetterStore) Redrive(_ context.Context, p dlq.RedriveParams) (redriven dlq.Redriven, err error) {
+	var topics map[string][]int64
+	err = s.db.write(func(t *tx) (err error) {
+		redriven, topics, err = t.redrive(p)
+		return err
+	})
+	if err != nil {
+		return dlq.Redriven{}, fmt.Errorf("sqlite: redrive the DLQ %q: %w", p.Queue, err)
+	}
+	for topic := range topics {
+		s.queue.bell.Ring(topic)
+	}
+	return redriven, nil
+}
+
+// redrive moves entries back to where they came from, within the database: their payloads are not read.
+func (t *tx) redrive(p dlq.RedriveParams) (redriven dlq.Redriven, topics map[string][]int64, err error) {
+	q, err := t.dlq(p.Queue)
+	if err != nil {
+		return redriven, nil, err
+	}
+	topics, err = t.entryTopics(q, p)
+	if err != nil {
+		return redriven, nil, err
+	}
+	for name, ids := range topics {
+		if p.Full {
+			entries, err := t.entries(q, p.Queue, ids)
+			if err != nil {
+				return redriven, nil, err
+			}
+			redriven.Entries = append(redriven.Entries, entries...)
+		}
+		if err := t.moveBack(p.Queue, name, ids); err != nil {
+			return redriven, nil, err
+		}
+		redriven.Moved += int64(len(ids))
+	}
+	if redriven.Moved == 0 {
+		return redriven, topics, nil
+	}
+	if _, err := t.exec(lessenDLQ, redriven.Moved, q.id); err != nil {
+		return redriven, nil, err
+	}
+	if p.Job != "" {
+		_, err = t.exec(creditJob, redriven.Moved, redriven.Moved, p.Queue, p.Job)
+	}
+	return redriven, topics, err
+}
+
+// entryTopics returns the ids of the entries to move, by the topic they came from.
+func (t *tx) entryTopics(q counter, p dlq.RedriveParams) (map[string][]int64, error) {
+	topics := map[string][]int64{}
+	scan := func(rows *sql.Rows) error {
+		var id int64
+		var topic string
+		err := rows.Scan(&id, &topic)
+		topics[topic] = append(topics[topic], id)
+		return err
+	}
+	if p.IDs == nil {
+		return topics, t.query(scan, selectEntryTopics, q.base(), q.base()+min(p.UpTo, 1<<idBits-1), p.Limit)
+	}
+	ids := make([]int64, 0, len(p.IDs))
+	for _, id := range p.IDs {
+		if id > 0 && id < 1<<idBits {
+			ids = append(ids, q.base()+id)
+		}
+	}
+	return topics, t.query(scan, selectNamedTopics, jsonList(ids))
+}
+
+// entries reads whole entries; only ever a few.
+func (t *tx) entries(q counter, name string, ids []int64) (entries []dlq.Entry, err error) {
+	for _, id := range ids {
+		err = t.query(func(rows *sql.Rows) error {
+			e, err := scanEntry(rows, q, name)
+			entries = append(entries, e)
+			return err
+		}, selectEntries, q.id, id-1, id, 1)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+func (t *tx) moveBack(queueName, topicName string, ids []int64) error {
+	topic, err := t.topic(topicName)
+	if err != nil {
+		return err
+	}
+	list, n := jsonList(ids), len(ids)
+	if _, err := t.exec(redriveMessages, topic.base()+topic.last, list); err != nil {
+		return err
+	}
+	if _, err := t.exec(updateTopic, n, n, topic.id); err != nil {
+		return err
+	}
+	now := time.Now().UnixMicro()
+	switch queueName {
+	case asyncevents.EventsQueue:
+		_, err = t.exec(redriveEvents, now, list)
+	case asyncevents.CallbacksQueue:
+		_, err = t.exec(redriveCallbacks, now, list)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(deleteEntries, list)
+	return err
+}
+
+// Erase implements dlq.Store.
+func (s *deadLetterStore) Erase(_ context.Context, p dlq.EraseParams) (erased int64, err error) {
+	err = s.db.write(func(t *tx) error {
+		q, err := t.dlq(p.Queue)
+		if err != nil {
+			return err
+		}
+		erased, err = t.exec(eraseEntries, q.base(), q.base()+min(p.UpTo, 1<<idBits-1), p.Limit)
+		if err != nil || erased == 0 {
+			return err
+		}
+		_, err = t.exec(lessenDLQ, erased, q.id)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sqlite: erase from the DLQ %q: %w", p.Queue, err)
+	}
+	return erased, nil
+}
+
+// Stat implements dlq.Store.
+func (s *deadLetterStore) Stat(ctx context.Context, name string) (stats dlq.Stats, err error) {
+	err = s.db.read(ctx, func(t *sql.Tx) (err error) {
+		_, stats, err = statsOf(t, name)
+		return err
+	})
+	if err != nil {
+		return stats, fmt.Errorf("sqlite: count the DLQ %q: %w", name, err)
+	}
+	return stats, nil
+}
+
+func statsOf(t *sql.Tx, name string) (q counter, stats dlq.Stats, err error) {
+	stats = dlq.Stats{Queue: name}
+	if q, err = look(t, selectDLQ, name); err != nil || q.held == 0 {
+		return q, stats, err
+	}
+	stats.Count = q.held
+	if err := t.QueryRow(selectNewest, q.base(), q.end()).Scan(&stats.Newest); err != nil {
+		return q, stats, err
+	}
+	stats.Newest -= q.base()
+	var oldest int64
+	if err := t.QueryRow(selectOldestAt, q.base(), q.end()).Scan(&oldest); err != nil {
+		return q, stats, err
+	}
+	stats.OldestAt = fromMicros(oldest)
+	return q, stats, nil
+}
+
+// Snapshot implements dlq.Store. A reading transaction of SQLite sees the database as it was when it began.
+func (s *deadLetterStore) Snapshot(
+	ctx context.Context, name string, read func(dlq.Stats, iter.Seq2[dlq.Entry, error]) error,
+) error {
+	err := s.db.read(ctx, func(t *sql.Tx) error {
+		q, stats, err := statsOf(t, name)
+		if err != nil {
+			return err
+		}
+		return read(stats, entriesOf(t, q, dlq.ListParams{Queue: name, Limit: -1})) // a negative LIMIT is none
+	})
+	if err != nil {
+		return fmt.Errorf("sqlite: read the DLQ %q: %w", name, err)
+	}
+	return nil
+}
+
+// MarkExported implements dlq.Store.
+func (s *deadLetterStore) MarkExported(_ context.Context, name string, upTo int64) error {
+	err := s.db.write(func(t *tx) error {
+		q, err := t.dlq(name)
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(markExported, q.base()+upTo, q.id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("sqlite: mark the DLQ %q as exported: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package sqlite
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/redrive-go/redrive/backends/internal/queue"
+	"github.com/redrive-go/redrive/retry"
+)
+
+// rowsPerInsert is how many rows one INSERT statement carries. More make little difference, and each row count is a
+// statement of its own to prepare.
+const rowsPerInsert = 16
+
+const (
+	insertMessages = `INSERT INTO messages (id, uuid, metadata, history, redrives, payload) VALUES (?, ?, ?, ?, ?, ?)`
+	insertWaiting  = `INSERT INTO deliveries (id, topic, attempt, claim, due, claimed_at) VALUES (?, ?, 0, 0, ?, 0)`
+)
+
+// outgoing is a message with the topic that it goes to.
+type outgoing struct {
+	topic string
+	msg   *message.Message
+}
+
+// publish appends messages to their topics.
+func (t *tx) publish(messages []outgoing) error {
+	for len(messages) > 0 {
+		n := 1
+		for n < len(messages) && messages[n].topic == messages[0].topic {
+			n++
+		}
+		if err := t.publishTo(messages[0].topic, messages[:n]); err != nil {
+			return err
+		}
+		messages = messages[n:]
+	}
+	return nil
+}
+
+func (t *tx) publishTo(name string, messages []outgoing) error {
+	topic, err := t.topic(name)
+	if err != nil {
+		return err
+	}
+	next := topic.base() + topic.last
+	args := make([]any, 0, 6*len(messages))
+	for i, m := range messages {
+		own, history := queue.SplitMetadata(m.msg.Metadata)
+		metadata, err := encodeMetadata(own)
+		if err != nil {
+			return fmt.Errorf("message %s: %w", m.msg.UUID, err)
+		}
+		redrives := retry.DeliveryOf(m.msg).Redrives
+		args = append(args, next+int64(i)+1, m.msg.UUID, metadata, history, redrives, payloadOf(m.msg))
+	}
+	if _, err := t.insertMany(insertMessages, 6, args); err != nil {
+		return err
+	}
+	for i, m := range messages {
+		if wait, ok := queue.DelayOf(m.msg.Metadata); ok && wait > 0 {
+			due := time.Now().Add(wait).UnixMicro()
+			if _, err := t.exec(insertWaiting, next+int64(i)+1, topic.id, due); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = t.exec(updateTopic, len(messages), len(messages), topic.id)
+	return err
+}
+
+// payloadOf returns the payload as a blob: the driver stores a nil slice as NULL.
+func payloadOf(msg *message.Message) []byte {
+	if msg.Payload == nil {
+		return []byte{}
+	}
+	return msg.Payload
+}
+
+// insertMany runs an INSERT that is written for one row of width columns for all rows in args, and returns how many
+// it inserted.
+func (t *tx) insertMany(query string, width int, args []any) (inserted int64, err error) {
+	for len(args) > 0 {
+		rows := 1
+		if len(args) >= rowsPerInsert*width {
+			rows = rowsPerInsert
+		}
+		n, err := t.exec(forRows(query, rows), args[:rows*width]...)
+		if err != nil {
+			return inserted, err
+		}
+		inserted += n
+		args = args[rows*width:]
+	}
+	return inserted, nil
+}
+
+// forRows repeats the values of an INSERT that is written for one row.
+func forRows(query string, rows int) string {
+	if rows == 1 {
+		return query
+	}
+	if wide, ok := wideInserts[query]; ok {
+		return wide
+	}
+	return widen(query, rows)
+}
+
+// wideInserts holds the statements of the hot paths for rowsPerInsert rows, ready made.
+var wideInserts = map[string]string{
+	insertMessages: widen(insertMessages, rowsPerInsert),
+	insertEvents:   widen(insertEvents, rowsPerInsert),
+}
+
+func widen(query string, rows int) string {
+	head, rest, _ := strings.Cut(query, " VALUES ")
+	end := strings.Index(rest, ")") + 1
+	return head + " VALUES " + strings.Repeat(rest[:end]+", ", rows-1) + rest
+}
+
+func encodeMetadata(metadata message.Metadata) (string, error) {
+	if len(metadata) == 0 {
+		return "{}", nil
+	}
+	b, err := json.Marshal(metadata)
+	if err != nil {
+		return "", fmt.Errorf("encode metadata: %w", err)
+	}
+	return string(b), nil
+}
+
+func decodeMetadata(text string) (message.Metadata, error) {
+	if text == "{}" {
+		return message.Metadata{}, nil
+	}
+	var metadata message.Metadata
+	if err := json.Unmarshal([]byte(text), &metadata); err != nil {
+		return nil, fmt.Errorf("decode metadata: %w", err)
+	}
+	if metadata == nil {
+		metadata = message.Metadata{}
+	}
+	return metadata, nil
+}

@@ -1,0 +1,138 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redrive-go/redrive/backends/internal/queue"
+)
+
+const (
+	// The parameter maps the ids of messages to the claims that settle them.
+	endClaims = `
+		DELETE FROM deliveries WHERE id IN (
+			SELECT d.id FROM json_each(?) j CROSS JOIN deliveries d
+			WHERE d.id = CAST(j.key AS INTEGER) AND d.claim = j.value)
+		RETURNING id`
+	deleteMessages = `DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?))`
+	delayClaim     = `
+		UPDATE deliveries SET claim = 0, due = ?, metadata = coalesce(?, metadata), history = coalesce(?, history)
+		WHERE id = ? AND claim = ?`
+	returnClaim = `UPDATE deliveries SET claim = 0, due = ?, attempt = attempt - 1 WHERE id = ? AND claim = ?`
+)
+
+// Settle implements queue.Driver.
+func (d *queueDriver) Settle(_ context.Context, settlements []queue.Settlement) (held []bool, err error) {
+	err = d.db.write(func(t *tx) error {
+		held, err = t.settle(settlements)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: settle: %w", err)
+	}
+	d.ringDelayed(settlements)
+	return held, nil
+}
+
+// ringDelayed has consumers look again when the next message is due. Which topic a message belongs to stands in
+// its id; the names are few, so all are rung.
+func (d *queueDriver) ringDelayed(settlements []queue.Settlement) {
+	for _, s := range settlements {
+		if s.Outcome != queue.Done {
+			d.mu.Lock()
+			topics := slices.Collect(maps.Keys(d.cursors))
+			d.mu.Unlock()
+			for _, topic := range topics {
+				d.bell.Ring(topic)
+			}
+			return
+		}
+	}
+}
+
+// settle ends claims and tells which were still held.
+func (t *tx) settle(settlements []queue.Settlement) (held []bool, err error) {
+	held = make([]bool, len(settlements))
+	var done claimSet
+	for i, s := range settlements {
+		if s.Outcome == queue.Done {
+			done.add(s.ID, s.Owner)
+			continue
+		}
+		if held[i], err = t.putBack(s); err != nil {
+			return nil, err
+		}
+	}
+	if done.empty() {
+		return held, nil
+	}
+	ended, err := t.end(done)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range settlements {
+		if s.Outcome == queue.Done {
+			held[i] = ended[s.ID]
+		}
+	}
+	return held, nil
+}
+
+func (t *tx) putBack(s queue.Settlement) (held bool, err error) {
+	var n int64
+	now := time.Now()
+	if s.Outcome == queue.Unused {
+		n, err = t.exec(returnClaim, now.UnixMicro(), s.ID, s.Owner)
+		return n == 1, err
+	}
+	var metadata, history any
+	if s.Metadata != nil {
+		if metadata, err = encodeMetadata(s.Metadata); err != nil {
+			return false, err
+		}
+		history = s.History
+	}
+	n, err = t.exec(delayClaim, now.Add(s.After).UnixMicro(), metadata, history, s.ID, s.Owner)
+	return n == 1, err
+}
+
+// end removes claimed messages and returns the ids of those that were still held.
+func (t *tx) end(claims claimSet) (ended map[int64]bool, err error) {
+	ids, err := t.ints(endClaims, claims.json())
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	if _, err := t.exec(deleteMessages, jsonList(ids)); err != nil {
+		return nil, err
+	}
+	ended = make(map[int64]bool, len(ids))
+	perTopic := map[int64]int64{}
+	for _, id := range ids {
+		ended[id] = true
+		perTopic[id>>idBits]++
+	}
+	for topic, n := range perTopic {
+		if _, err := t.exec(lessenTopic, n, topic); err != nil {
+			return nil, err
+		}
+	}
+	return ended, nil
+}
+
+// claimSet is a set of claims as a JSON object, from the ids of messages to the names of their claims.
+type claimSet []byte
+
+func (c *claimSet) add(id, owner int64) {
+	*c = append(*c, ',', '"')
+	*c = strconv.AppendInt(*c, id, 10)
+	*c = append(*c, '"', ':')
+	*c = strconv.AppendInt(*c, owner, 10)
+}
+
+func (c claimSet) empty() bool { return len(c) == 0 }
+
+func (c claimSet) json() string { return "{" + string(c[1:]) + "}" }

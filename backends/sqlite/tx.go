@@ -1,0 +1,135 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// tx is the present transaction on the writing connection. Its statements stay prepared.
+//
+// Statements run without the caller's context: the transaction is shared, and one caller that goes away must not
+// break it for the others.
+type tx struct{ db *database }
+
+func (t *tx) prepared(query string) (*sql.Stmt, error) {
+	if s, ok := t.db.statements[query]; ok {
+		return s, nil
+	}
+	s, err := t.db.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %q: %w", strings.Join(strings.Fields(query), " "), err)
+	}
+	t.db.statements[query] = s
+	return s, nil
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	s, err := t.prepared(query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := s.Exec(args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// query runs a statement and calls scan for each of its rows.
+func (t *tx) query(scan func(*sql.Rows) error, query string, args ...any) error {
+	s, err := t.prepared(query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.Query(args...)
+	if err != nil {
+		return err
+	}
+	return eachRow(rows, scan)
+}
+
+// one runs a statement of one row at most and reads it into dest. It returns sql.ErrNoRows when there is none.
+func (t *tx) one(dest []any, query string, args ...any) error {
+	s, err := t.prepared(query)
+	if err != nil {
+		return err
+	}
+	return s.QueryRow(args...).Scan(dest...)
+}
+
+// ints runs a statement that returns one column of integers.
+func (t *tx) ints(query string, args ...any) (values []int64, err error) {
+	err = t.query(func(rows *sql.Rows) error {
+		var v int64
+		err := rows.Scan(&v)
+		values = append(values, v)
+		return err
+	}, query, args...)
+	return values, err
+}
+
+// savepoint runs work, and undoes what it did when it fails.
+func (t *tx) savepoint(work func(*tx) error) error {
+	if _, err := t.exec("SAVEPOINT unit"); err != nil {
+		return err
+	}
+	err := t.safely(work)
+	if err != nil {
+		if _, undo := t.exec("ROLLBACK TO unit"); undo != nil {
+			err = errors.Join(err, undo)
+		}
+	}
+	if _, done := t.exec("RELEASE unit"); done != nil {
+		err = errors.Join(err, done)
+	}
+	return err
+}
+
+// safely turns a panic into an error, so that it cannot leave the shared transaction open.
+func (t *tx) safely(work func(*tx) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("sqlite: panic: %v", v)
+		}
+	}()
+	return work(t)
+}
+
+func eachRow(rows *sql.Rows, scan func(*sql.Rows) error) error {
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+// jsonList encodes a list of ids as a parameter for json_each.
+func jsonList[T int64 | string](values []T) string {
+	b, err := json.Marshal(values)
+	if err != nil { // integers and strings always encode
+		panic(err)
+	}
+	return string(b)
+}
+
+// micros and fromMicros are how times are stored: microseconds since 1970, 0 for the zero time.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
