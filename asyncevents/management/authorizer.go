@@ -1,0 +1,67 @@
+package management
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// Action is what a request wants to do, as an Authorizer is asked for it.
+type Action string
+
+// The actions that an Authorizer decides on.
+const (
+	// ActionView is looking at the DLQs with their payloads, at jobs, the list of exports, settings and the audit log.
+	ActionView Action = "view"
+	// ActionRetry is moving entries back, and starting and stopping retry jobs.
+	ActionRetry Action = "retry"
+	// ActionErase is erasing the entries of a DLQ.
+	ActionErase Action = "erase"
+	// ActionExport is making, downloading and deleting export files.
+	ActionExport Action = "export"
+	// ActionConfigure is changing the settings of retry jobs.
+	ActionConfigure Action = "configure"
+)
+
+// Authorizer decides whether a request may do something, and says who sent it. A nil error allows it. Any other error,
+// and a panic, denies it: with 401 when the error is or wraps a *ChallengeError, else with 403. The error's text is kept
+// in the audit log and not shown to the client.
+//
+// The actor appears in the audit log, as far as it is known also for denials. It is cut to 128 bytes.
+//
+// A page asks for more than one action: for its own, and for the others to know which buttons to show. Many
+// requests ask at once.
+type Authorizer func(r *http.Request, action Action) (actor string, err error)
+
+// ChallengeError is an Authorizer's denial of a request whose sender is not known yet. It is answered with 401.
+type ChallengeError struct {
+	// Challenges are the values of the WWW-Authenticate header, such as `Basic realm="redrive"`.
+	Challenges []string
+	// Err is why; it may be nil.
+	Err error
+}
+
+// Error says that the request is not authenticated, and why.
+func (e *ChallengeError) Error() string {
+	if e.Err == nil {
+		return "not authenticated"
+	}
+	return "not authenticated: " + e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *ChallengeError) Unwrap() error { return e.Err }
+
+// errPanicked is the denial of an Authorizer that panicked.
+var errPanicked = errors.New("the authorizer panicked")
+
+// ask calls the Authorizer and turns a panic into a denial.
+func (a Authorizer) ask(r *http.Request, action Action) (actor string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			actor, err = "", fmt.Errorf("%w: %v", errPanicked, p)
+		}
+	}()
+	actor, err = a(r, action)
+	return cutActor(actor), err
+}

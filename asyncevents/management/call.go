@@ -1,0 +1,142 @@
+package management
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/redrive-go/redrive/asyncevents"
+)
+
+// Limits of what a request may ask for and say.
+const (
+	defaultLimit  = 50
+	maxLimit      = 1000
+	maxActor      = 128
+	maxExportID   = 64
+	paramLimit    = "limit"
+	paramCursor   = "cursor"
+	paramConfirm  = "confirm"
+	paramBefore   = "before"
+	paramFlash    = "flash"
+)
+
+// call is one request on its way.
+type call struct {
+	*handler
+	w     http.ResponseWriter
+	r     *http.Request
+	place place
+	// route takes the request; nil when none does.
+	route *route
+	// allow is the methods of the path when no route takes the request's.
+	allow []string
+	// queue and id are the path's variables.
+	queue, id string
+	// row is what the audit log will say. What serves the route fills in target, count and detail.
+	row asyncevents.AuditRow
+}
+
+func (h *handler) newCall(w http.ResponseWriter, r *http.Request) *call {
+	c := &call{handler: h, w: w, r: r, place: h.mount.place(r)}
+	var vars map[string]string
+	c.route, vars, c.allow = h.routes.find(r.Method, c.place.segments)
+	c.queue, c.id = vars["queue"], vars["id"]
+	return c
+}
+
+// isAPI is whether a program asked, so that errors are JSON.
+func (c *call) isAPI() bool {
+	return len(c.place.segments) > 0 && c.place.segments[0] == "api"
+}
+
+// check refuses what no route of its kind serves: unknown queues and, in the API, unknown parameters. A parameter that
+// was meant as a filter and is not read would make the call do more than was asked for.
+func (c *call) check() error {
+	if c.queue != "" {
+		if !slices.Contains(queueNames, c.queue) {
+			return newQueueProblem()
+		}
+		c.row.Queue = c.queue
+	}
+	if !c.isAPI() {
+		return nil
+	}
+	for name := range c.r.URL.Query() {
+		if !slices.Contains(c.route.params, name) {
+			return newUnsupportedProblem("Parameter", name)
+		}
+	}
+	return nil
+}
+
+// may is whether the sender is allowed another action too, so that pages show no button in vain.
+func (c *call) may(action Action) bool {
+	_, err := c.authorize.ask(c.r, action)
+	return err == nil
+}
+
+// limit returns the parameter of that name, the default where it is absent.
+func (c *call) limit() (int, error) {
+	text := c.r.URL.Query().Get(paramLimit)
+	if text == "" {
+		return defaultLimit, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, newMalformedProblem(fmt.Sprintf("Parameter 'limit' must be 1 to %d", maxLimit))
+	}
+	return n, nil
+}
+
+// entryID returns the id of an entry in the path. What is no id names no entry.
+func (c *call) entryID() (int64, error) {
+	id, err := strconv.ParseInt(c.id, 10, 64)
+	if err != nil || id < 1 {
+		return 0, newEntryProblem()
+	}
+	c.row.Target = strconv.FormatInt(id, 10)
+	return id, nil
+}
+
+// exportID returns the id of an export in the path. What cannot be an id names no export, and stays out of the
+// store.
+func (c *call) exportID() (string, error) {
+	isForeign := func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-'
+	}
+	if len(c.id) > maxExportID || strings.ContainsFunc(c.id, isForeign) {
+		return "", newExportProblem()
+	}
+	c.row.Target = c.id
+	return c.id, nil
+}
+
+// input returns a field of a page's form, or a parameter of an API call.
+func (c *call) input(name string) (string, error) {
+	if c.isAPI() {
+		return c.r.URL.Query().Get(name), nil
+	}
+	if err := c.r.ParseForm(); err != nil {
+		return "", bodyProblem(err)
+	}
+	return c.r.PostForm.Get(name), nil
+}
+
+// cutActor makes an actor fit for any store: valid UTF-8 without control characters, and not long.
+func cutActor(actor string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(actor, "\uFFFD"))
+	for len(clean) > maxActor {
+		_, size := utf8.DecodeLastRuneInString(clean)
+		clean = clean[:len(clean)-size]
+	}
+	return clean
+}

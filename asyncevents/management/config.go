@@ -1,0 +1,51 @@
+package management
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"strings"
+)
+
+// Config configures the Handler. Nil and the zero value mean the documented defaults.
+type Config struct {
+	// Logger gets what went wrong: store errors with the route, audit rows that could not be written, panics of the
+	// Authorizer. It never gets payloads or secrets. Defaults to slog.Default().
+	Logger *slog.Logger
+	// Title is the name on every page. Defaults to "Redrive".
+	Title string
+	// Base is the path prefix under which the handler is mounted without being stripped, such as "/manage". Paths that
+	// do not begin with it are taken as stripped already. "/" means that there is nothing to strip.
+	//
+	// Without it, the prefix is read from http.Request.Pattern, which http.ServeMux and chi (from 5.2) set. It is needed
+	// for routers that do not. Links in pages are relative and need neither. Defaults to detecting the prefix.
+	Base string
+}
+
+// Validate returns every fault, joined, each naming its field.
+func (c *Config) Validate() error {
+	var faults []error
+	if c.Base != "" && !strings.HasPrefix(c.Base, "/") {
+		faults = append(faults, fmt.Errorf("management: Config.Base must begin with a slash: %q", c.Base))
+	}
+	if c.Base != "" && path.Clean("/"+c.Base) != "/"+strings.Trim(c.Base, "/") {
+		faults = append(faults, fmt.Errorf("management: Config.Base must be a clean path: %q", c.Base))
+	}
+	return errors.Join(faults...)
+}
+
+// withDefaults returns a copy with the zero fields set to their defaults; also of nil.
+func (c *Config) withDefaults() *Config {
+	var filled Config
+	if c != nil {
+		filled = *c
+	}
+	if filled.Logger == nil {
+		filled.Logger = slog.Default()
+	}
+	if filled.Title == "" {
+		filled.Title = "Redrive"
+	}
+	return &filled
+}

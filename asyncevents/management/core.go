@@ -1,0 +1,33 @@
+package management
+
+import (
+	"context"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/export"
+	"github.com/redrive-go/redrive/retry"
+)
+
+// queueNames are the DLQs of a Service, in the order in which they are shown.
+var queueNames = []string{asyncevents.EventsQueue, asyncevents.CallbacksQueue}
+
+// core is the pieces of a Service that the management shows and works on.
+type core struct {
+	dlq     *dlq.Manager
+	jobs    *retry.Runner
+	exports *export.Exporter
+	audit   asyncevents.AuditLog
+	// backlog is how many messages wait in a main queue; false where the transport cannot tell.
+	backlog func(ctx context.Context, queue string) (asyncevents.Backlog, bool, error)
+}
+
+func newCore(service *asyncevents.Service) *core {
+	return &core{
+		dlq:     service.DeadLetters(),
+		jobs:    service.RetryJobs(),
+		exports: service.Exports(),
+		audit:   service.Audit(),
+		backlog: service.Backlog,
+	}
+}

@@ -1,0 +1,157 @@
+package management
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/redrive-go/redrive/dlq"
+)
+
+var entryRoutes = routes{
+	{method: http.MethodGet, pattern: "queues/{queue}/entries/{id}", action: ActionView, serve: entryPage},
+	{method: http.MethodPost, pattern: "queues/{queue}/retry-one", action: ActionRetry, audit: "retry",
+		serve: retryOldest, back: "queues/{queue}", done: flashRetried},
+	{method: http.MethodPost, pattern: "queues/{queue}/entries/{id}/retry", action: ActionRetry, audit: "retry",
+		serve: retryEntry, back: "queues/{queue}", done: flashRetried},
+	{method: http.MethodPost, pattern: "queues/{queue}/erase", action: ActionErase, audit: "erase",
+		serve: eraseEntries, back: "queues/{queue}", done: flashErased},
+
+	{method: http.MethodGet, pattern: "api/queues/{queue}/entries", action: ActionView,
+		params: []string{paramLimit, paramCursor}, serve: listEntries},
+	{method: http.MethodDelete, pattern: "api/queues/{queue}/entries", action: ActionErase, audit: "erase",
+		params: []string{paramConfirm}, serve: eraseEntries},
+	{method: http.MethodGet, pattern: "api/queues/{queue}/entries/{id}", action: ActionView, serve: getEntry},
+	{method: http.MethodPost, pattern: "api/queues/{queue}/entries/{id}/retry", action: ActionRetry, audit: "retry",
+		serve: retryEntry},
+	{method: http.MethodPost, pattern: "api/queues/{queue}/retry-one", action: ActionRetry, audit: "retry",
+		serve: retryOldest},
+}
+
+// entryJSON is one entry, whole.
+type entryJSON dlq.Entry
+
+func (e entryJSON) appendJSON(dst []byte) ([]byte, error) { return dlq.Entry(e).AppendJSON(dst) }
+
+// movedJSON is the entry that was moved back.
+type movedJSON dlq.Entry
+
+func (m movedJSON) appendJSON(dst []byte) ([]byte, error) {
+	dst, err := dlq.Entry(m).AppendJSON(append(dst, `{"entry":`...))
+	return append(dst, '}'), err
+}
+
+// entryList is one page of a DLQ.
+type entryList dlq.Page
+
+func (l entryList) appendJSON(dst []byte) ([]byte, error) {
+	dst = append(dst, `{"entries":[`...)
+	for i, entry := range l.Entries {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		var err error
+		if dst, err = entry.AppendJSON(dst); err != nil {
+			return dst, err
+		}
+	}
+	dst = append(dst, ']')
+	if l.NextCursor != "" {
+		cursor, err := json.Marshal(l.NextCursor)
+		if err != nil {
+			return dst, err
+		}
+		dst = append(append(dst, `,"next_cursor":`...), cursor...)
+	}
+	dst = strconv.AppendInt(append(dst, `,"total":`...), l.Total, 10)
+	return append(dst, '}'), nil
+}
+
+func listEntries(c *call) (answer, error) {
+	page, err := c.entries()
+	return jsonAnswer{http.StatusOK, entryList(page)}, err
+}
+
+// entries returns the page of the DLQ that the parameters ask for.
+func (c *call) entries() (dlq.Page, error) {
+	limit, err := c.limit()
+	if err != nil {
+		return dlq.Page{}, err
+	}
+	query := dlq.Query{Cursor: c.r.URL.Query().Get(paramCursor), Limit: limit}
+	return c.dlq.List(c.r.Context(), c.queue, query)
+}
+
+func getEntry(c *call) (answer, error) {
+	entry, err := c.entry()
+	return jsonAnswer{http.StatusOK, entryJSON(entry)}, err
+}
+
+func entryPage(c *call) (answer, error) {
+	entry, err := c.entry()
+	if err != nil {
+		return nil, err
+	}
+	return c.page(http.StatusOK, "entry", "Entry "+strconv.FormatInt(entry.ID, 10), entry), nil
+}
+
+func (c *call) entry() (dlq.Entry, error) {
+	id, err := c.entryID()
+	if err != nil {
+		return dlq.Entry{}, err
+	}
+	return c.dlq.Get(c.r.Context(), c.queue, id)
+}
+
+func retryOldest(c *call) (answer, error) {
+	return c.moved(c.dlq.RetryOldest(c.r.Context(), c.queue))
+}
+
+func retryEntry(c *call) (answer, error) {
+	id, err := c.entryID()
+	if err != nil {
+		return nil, err
+	}
+	return c.moved(c.dlq.Retry(c.r.Context(), c.queue, id))
+}
+
+func (c *call) moved(entry dlq.Entry, err error) (answer, error) {
+	if err != nil {
+		return nil, err
+	}
+	c.row.Target, c.row.Count = strconv.FormatInt(entry.ID, 10), 1
+	return jsonAnswer{http.StatusOK, movedJSON(entry)}, nil
+}
+
+// erasedJSON is how many entries were erased.
+type erasedJSON struct {
+	Erased int64 `json:"erased"`
+}
+
+func eraseEntries(c *call) (answer, error) {
+	confirm, err := c.confirmed()
+	if err != nil {
+		return nil, err
+	}
+	erased, err := c.dlq.Erase(c.r.Context(), c.queue, confirm)
+	c.row.Count = erased // also of an erasure that broke off
+	return jsonAnswer{http.StatusOK, erasedJSON{erased}}, err
+}
+
+// confirmed is the count that the sender takes the DLQ to hold. A missing one is as good as a wrong one.
+func (c *call) confirmed() (int64, error) {
+	text, err := c.input(paramConfirm)
+	if err != nil {
+		return 0, err
+	}
+	if text == "" {
+		stats, err := c.dlq.Stat(c.r.Context(), c.queue)
+		return 0, errors.Join(err, &dlq.CountError{Present: stats.Count})
+	}
+	confirm, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || confirm < 0 {
+		return 0, newMalformedProblem("Parameter 'confirm' must be the number of entries to erase")
+	}
+	return confirm, nil
+}

@@ -1,0 +1,49 @@
+package management
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// flash is the one line about what a form did, on the page that it leads back to.
+type flash struct {
+	Text string
+	Bad  bool
+}
+
+// The flashes of forms that went well.
+const (
+	flashRetried       = "retried"
+	flashJobStarted    = "job-started"
+	flashJobStopping   = "job-stopping"
+	flashErased        = "erased"
+	flashExportStarted = "export-started"
+	flashExportDeleted = "export-deleted"
+	flashSettingsSaved = "settings-saved"
+)
+
+// flashes are all there are: the URL carries a code, so that nobody can put words into a page's mouth with a link.
+var flashes = map[string]flash{
+	flashRetried:       {Text: "The entry was moved back and waits for its next attempt."},
+	flashJobStarted:    {Text: "The retry job was started."},
+	flashJobStopping:   {Text: "The retry job stops after its present batch."},
+	flashErased:        {Text: "The entries were erased."},
+	flashExportStarted: {Text: "The export was started. Its file will be on the exports page."},
+	flashExportDeleted: {Text: "The export was deleted."},
+	flashSettingsSaved: {Text: "The settings were saved."},
+
+	strconv.Itoa(CodeEntryNotFound): {Bad: true, Text: "The entry is not in this DLQ any more. Nothing was moved."},
+	strconv.Itoa(CodeJobNotFound):   {Bad: true, Text: "No retry job is running."},
+	strconv.Itoa(CodeJobRunning):    {Bad: true, Text: "A retry job is already running."},
+	strconv.Itoa(CodeCountDiffers): {Bad: true,
+		Text: "The number that was typed is not the present number of entries. Nothing was erased."},
+	strconv.Itoa(CodeExportNotFound): {Bad: true, Text: "The export is not there any more."},
+}
+
+// leadBack leads a browser from a form to the page where it shows the flash of that code.
+func (c *call) leadBack(code string) answer {
+	page := strings.ReplaceAll(c.route.back, "{queue}", url.PathEscape(c.queue))
+	return redirectAnswer{http.StatusSeeOther, c.place.root + page + "?" + paramFlash + "=" + code}
+}

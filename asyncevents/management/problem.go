@@ -1,0 +1,166 @@
+package management
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/export"
+	"github.com/redrive-go/redrive/retry"
+)
+
+// Codes of the errors that this API alone answers with. The others are those of the intake.
+const (
+	// CodeUnsupported is a parameter or a field of the body that the call does not know. Nothing was done.
+	CodeUnsupported = 203501
+	// CodeInvalidSettings is settings outside their limits. The message names every fault.
+	CodeInvalidSettings = 203502
+	// CodeForbidden is a request that the Authorizer denied.
+	CodeForbidden = 203510
+	// CodeCrossOrigin is a request that a browser sent from another origin.
+	CodeCrossOrigin = 203511
+	// CodePathNotFound is a path that is not part of the API.
+	CodePathNotFound = 203520
+	// CodeQueueNotFound is an unknown queue.
+	CodeQueueNotFound = 203521
+	// CodeEntryNotFound is an entry that is not, or no longer, in the DLQ; or an empty DLQ.
+	CodeEntryNotFound = 203522
+	// CodeJobNotFound is a retry job that never was, or one to stop that does not run.
+	CodeJobNotFound = 203523
+	// CodeExportNotFound is an unknown export.
+	CodeExportNotFound = 203524
+	// CodeJobRunning is a retry job that cannot start because one runs.
+	CodeJobRunning = 203530
+	// CodeCountDiffers is an erasure whose confirmed count is missing or not the present one.
+	CodeCountDiffers = 203531
+	// CodeExportNotReady is the file of an export that is running or failed.
+	CodeExportNotReady = 203532
+)
+
+// storeRetryAfter is when a client may try again after the store failed.
+const storeRetryAfter = 5 * time.Second
+
+func newMalformedProblem(message string) *asyncevents.Problem {
+	return newBadRequestProblem(asyncevents.CodeMalformed, message)
+}
+
+// newUnsupportedProblem names the parameter or field that a call does not know; kind says which of the two.
+func newUnsupportedProblem(kind, name string) *asyncevents.Problem {
+	return newBadRequestProblem(CodeUnsupported, kind+" '"+cutActor(name)+"' is not supported by this call")
+}
+
+func newBadRequestProblem(code int, message string) *asyncevents.Problem {
+	return &asyncevents.Problem{HTTPStatus: http.StatusBadRequest, Type: "BadRequestException", Code: code, Message: message}
+}
+
+// newSettingsProblem says on one line what errors.Join put on several.
+func newSettingsProblem(faults error) *asyncevents.Problem {
+	return newBadRequestProblem(CodeInvalidSettings, strings.ReplaceAll(faults.Error(), "\n", "; "))
+}
+
+func newUnauthorizedProblem() *asyncevents.Problem {
+	return &asyncevents.Problem{HTTPStatus: http.StatusUnauthorized, Type: "UnauthorizedException",
+		Code: asyncevents.CodeUnauthorized, Message: "Authentication failed"}
+}
+
+func newForbiddenProblem() *asyncevents.Problem {
+	return &asyncevents.Problem{HTTPStatus: http.StatusForbidden, Type: "ForbiddenException",
+		Code: CodeForbidden, Message: "You are not allowed to do this"}
+}
+
+func newCrossOriginProblem() *asyncevents.Problem {
+	return &asyncevents.Problem{HTTPStatus: http.StatusForbidden, Type: "ForbiddenException",
+		Code: CodeCrossOrigin, Message: "The request came from another origin"}
+}
+
+func newPathProblem() *asyncevents.Problem {
+	return newNotFoundProblem(CodePathNotFound, "There is nothing at this path")
+}
+
+func newQueueProblem() *asyncevents.Problem {
+	return newNotFoundProblem(CodeQueueNotFound, "There is no such queue: it is "+strings.Join(queueNames, " or "))
+}
+
+func newEntryProblem() *asyncevents.Problem {
+	return newNotFoundProblem(CodeEntryNotFound, "There is no such entry in this dead-letter queue")
+}
+
+func newExportProblem() *asyncevents.Problem {
+	return newNotFoundProblem(CodeExportNotFound, "There is no such export")
+}
+
+func newNotFoundProblem(code int, message string) *asyncevents.Problem {
+	return &asyncevents.Problem{HTTPStatus: http.StatusNotFound, Type: "NotFoundException", Code: code, Message: message}
+}
+
+// methodError is a path that knows other methods than the request's.
+type methodError struct{ allow []string }
+
+func newMethodProblem(allow []string) error {
+	return &methodError{allow: slices.Sorted(slices.Values(allow))}
+}
+
+func (e *methodError) Error() string { return "This path knows only " + e.header() }
+
+// header is the value of the Allow header.
+func (e *methodError) header() string { return strings.Join(e.allow, ", ") }
+
+func newConflictProblem(code int, message string) *asyncevents.Problem {
+	return &asyncevents.Problem{HTTPStatus: http.StatusConflict, Type: "ConflictException", Code: code, Message: message}
+}
+
+func newTooLargeProblem() *asyncevents.Problem {
+	return &asyncevents.Problem{HTTPStatus: http.StatusRequestEntityTooLarge, Type: "PayloadTooLargeException",
+		Code: asyncevents.CodeTooLarge, Message: "The body is larger than 64 KiB"}
+}
+
+func newUnavailableProblem() *asyncevents.Problem {
+	return &asyncevents.Problem{HTTPStatus: http.StatusServiceUnavailable, Type: "ServiceUnavailableException",
+		Code: asyncevents.CodeUnavailable, Message: "The store could not be used now, try again later",
+		RetryAfter: storeRetryAfter}
+}
+
+// problemOf returns what a client is told of an error. Whatever is none of the known ones is the store's.
+func problemOf(err error) *asyncevents.Problem {
+	if problem, ok := errors.AsType[*asyncevents.Problem](err); ok {
+		return problem
+	}
+	if method, ok := errors.AsType[*methodError](err); ok {
+		return &asyncevents.Problem{HTTPStatus: http.StatusMethodNotAllowed, Type: "MethodNotAllowedException",
+			Code: asyncevents.CodeMethodNotAllowed, Message: method.Error()}
+	}
+	if _, ok := errors.AsType[*dlq.CountError](err); ok {
+		return newConflictProblem(CodeCountDiffers, "The confirmed count is missing or not the present one; nothing was erased")
+	}
+	for _, known := range knownErrors {
+		if errors.Is(err, known.err) {
+			return known.problem
+		}
+	}
+	return newUnavailableProblem()
+}
+
+// knownErrors are the sentinels of the packages beneath, and what a client is told of them.
+var knownErrors = []struct {
+	err     error
+	problem *asyncevents.Problem
+}{
+	{dlq.ErrNotFound, newEntryProblem()},
+	{dlq.ErrBadCursor, newMalformedProblem("Parameter 'cursor' is not one that this API handed out")},
+	{retry.ErrRunning, newConflictProblem(CodeJobRunning, "A retry job of this queue is running")},
+	{retry.ErrNoJob, newNotFoundProblem(CodeJobNotFound, "There is no such retry job")},
+	{export.ErrNotFound, newExportProblem()},
+	{export.ErrNotReady, newConflictProblem(CodeExportNotReady, "The export has no file: it is running, or failed")},
+}
+
+// bodyProblem returns what a client is told of a body that could not be read.
+func bodyProblem(err error) *asyncevents.Problem {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return newTooLargeProblem()
+	}
+	return newMalformedProblem("The body could not be read")
+}

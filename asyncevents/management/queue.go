@@ -1,0 +1,122 @@
+package management
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/retry"
+)
+
+var queueRoutes = routes{
+	{method: http.MethodGet, pattern: "", action: ActionView, serve: frontPage},
+	{method: http.MethodGet, pattern: "queues/{queue}", action: ActionView, serve: queuePage},
+	{method: http.MethodGet, pattern: "api/queues", action: ActionView, serve: listQueues},
+	{method: http.MethodGet, pattern: "api/queues/{queue}", action: ActionView, serve: getQueue},
+}
+
+// queueStatus is how a DLQ and its main queue stand.
+type queueStatus struct {
+	Queue    string         `json:"queue"`
+	Depth    int64          `json:"depth"`
+	OldestAt time.Time      `json:"oldest_at,omitzero"`
+	Backlog  *backlogStatus `json:"backlog,omitempty"`
+	RetryJob *jobStatus     `json:"retry_job,omitempty"`
+}
+
+// backlogStatus is how many messages of the main queue wait, wait for their time, and are being handled.
+type backlogStatus struct {
+	Ready    int64 `json:"ready"`
+	Delayed  int64 `json:"delayed"`
+	InFlight int64 `json:"in_flight"`
+}
+
+// queueList is every DLQ.
+type queueList struct {
+	Queues []queueStatus `json:"queues"`
+}
+
+func listQueues(c *call) (answer, error) {
+	list, err := c.queueList(c.r.Context())
+	return jsonAnswer{http.StatusOK, list}, err
+}
+
+func getQueue(c *call) (answer, error) {
+	status, err := c.queueStatus(c.r.Context(), c.queue)
+	return jsonAnswer{http.StatusOK, status}, err
+}
+
+func frontPage(c *call) (answer, error) {
+	if c.place.slashed != "" {
+		return redirectAnswer{http.StatusTemporaryRedirect, c.place.slashed}, nil
+	}
+	list, err := c.queueList(c.r.Context())
+	if err != nil {
+		return nil, err
+	}
+	return c.page(http.StatusOK, "front", "Dead-letter queues", list), nil
+}
+
+// queueView is a DLQ and one page of its entries.
+type queueView struct {
+	queueStatus
+	Page dlq.Page
+}
+
+func queuePage(c *call) (answer, error) {
+	status, err := c.queueStatus(c.r.Context(), c.queue)
+	if err != nil {
+		return nil, err
+	}
+	page, err := c.entries()
+	if err != nil {
+		return nil, err
+	}
+	return c.page(http.StatusOK, "queue", queueTitle(c.queue), queueView{status, page}), nil
+}
+
+func (h *handler) queueList(ctx context.Context) (queueList, error) {
+	list := queueList{Queues: []queueStatus{}}
+	for _, name := range queueNames {
+		status, err := h.queueStatus(ctx, name)
+		if err != nil {
+			return queueList{}, err
+		}
+		list.Queues = append(list.Queues, status)
+	}
+	return list, nil
+}
+
+func (h *handler) queueStatus(ctx context.Context, name string) (queueStatus, error) {
+	stats, err := h.dlq.Stat(ctx, name)
+	if err != nil {
+		return queueStatus{}, err
+	}
+	status := queueStatus{Queue: name, Depth: stats.Count, OldestAt: stats.OldestAt.UTC()}
+	status.Backlog = h.backlogStatus(ctx, name)
+	job, err := h.jobs.Job(ctx, name)
+	switch {
+	case errors.Is(err, retry.ErrNoJob):
+		return status, nil
+	case err != nil:
+		return queueStatus{}, err
+	}
+	view, err := h.jobStatus(ctx, job)
+	status.RetryJob = &view
+	return status, err
+}
+
+// backlogStatus returns nil where the transport cannot tell. It can be down while the DLQ is there to be looked into, so
+// its error only goes to the log.
+func (h *handler) backlogStatus(ctx context.Context, name string) *backlogStatus {
+	backlog, known, err := h.backlog(ctx, name)
+	if err != nil {
+		h.cfg.Logger.WarnContext(ctx, "management: backlog unknown", "queue", name, "error", err)
+	}
+	if err != nil || !known {
+		return nil
+	}
+	return &backlogStatus{Ready: backlog.Ready, Delayed: backlog.Delayed, InFlight: backlog.InFlight}
+}

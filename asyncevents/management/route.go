@@ -1,0 +1,74 @@
+package management
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// route is one method at one path below the mount point.
+type route struct {
+	method string
+	// pattern is the path; {queue} and {id} stand for any segment.
+	pattern string
+	// action is what the Authorizer is asked for.
+	action Action
+	// audit is what the audit log calls it. Routes that change nothing have none.
+	audit string
+	// params are the parameters that an API call knows.
+	params []string
+	// serve does what the route is for. What it returns is written after the audit row.
+	serve func(*call) (answer, error)
+	// back is the page that a form leads back to, and done the flash that it shows when all went well.
+	back, done string
+}
+
+// changes is whether the route changes something.
+func (r *route) changes() bool { return r.audit != "" }
+
+// match returns the variables of a path that the route takes.
+func (r *route) match(segments []string) (vars map[string]string, ok bool) {
+	pattern := splitPath(r.pattern)
+	if len(pattern) != len(segments) {
+		return nil, false
+	}
+	vars = make(map[string]string)
+	for i, want := range pattern {
+		if strings.HasPrefix(want, "{") {
+			vars[strings.Trim(want, "{}")] = segments[i]
+		} else if want != segments[i] {
+			return nil, false
+		}
+	}
+	return vars, true
+}
+
+// routes is every route of a handler.
+type routes []*route
+
+// find returns the route that takes a request and the variables of its path; or, when only other methods are known
+// there, those.
+func (rs routes) find(method string, segments []string) (found *route, vars map[string]string, allow []string) {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for _, r := range rs {
+		vars, ok := r.match(segments)
+		if !ok {
+			continue
+		}
+		if r.method == method {
+			return r, vars, nil
+		}
+		allow = append(allow, r.method)
+	}
+	if slices.Contains(allow, http.MethodGet) {
+		allow = append(allow, http.MethodHead)
+	}
+	return nil, nil, allow
+}
+
+// allRoutes lists every route. The forms of the pages are served by what serves the API.
+func allRoutes() routes {
+	return slices.Concat(queueRoutes, entryRoutes, jobRoutes, exportRoutes, settingsRoutes, auditRoutes, assetRoutes)
+}

@@ -1,0 +1,99 @@
+package management
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/redrive-go/redrive/retry"
+)
+
+// Fields of the settings, in JSON and in the form.
+const (
+	fieldBatch    = "batch_size"
+	fieldCooldown = "cooldown_minutes"
+)
+
+var settingsRoutes = routes{
+	{method: http.MethodGet, pattern: "settings", action: ActionView, serve: settingsPage},
+	{method: http.MethodPost, pattern: "settings", action: ActionConfigure, audit: "configure", serve: saveSettings,
+		back: "settings", done: flashSettingsSaved},
+
+	{method: http.MethodGet, pattern: "api/settings", action: ActionView, serve: getSettings},
+	{method: http.MethodPut, pattern: "api/settings", action: ActionConfigure, audit: "configure", serve: saveSettings},
+}
+
+func getSettings(c *call) (answer, error) {
+	settings, err := c.jobs.Settings(c.r.Context())
+	return jsonAnswer{http.StatusOK, settings}, err
+}
+
+// settingsView is the settings with the limits that the form tells.
+type settingsView struct {
+	retry.Settings
+	MinBatch, MaxBatch, MaxCooldown int
+}
+
+func settingsPage(c *call) (answer, error) {
+	settings, err := c.jobs.Settings(c.r.Context())
+	if err != nil {
+		return nil, err
+	}
+	view := settingsView{settings, retry.MinBatchSize, retry.MaxBatchSize, retry.MaxCooldownMinutes}
+	return c.page(http.StatusOK, "settings", "Settings", view), nil
+}
+
+func saveSettings(c *call) (answer, error) {
+	fields, err := c.settingsFields()
+	if err != nil {
+		return nil, err
+	}
+	settings, err := decodeSettings(fields)
+	if err != nil {
+		return nil, newSettingsProblem(err)
+	}
+	c.row.Detail = fmt.Sprintf("batch_size %d, cooldown_minutes %g", settings.BatchSize, settings.CooldownMinutes)
+	return jsonAnswer{http.StatusOK, settings}, c.jobs.SaveSettings(c.r.Context(), settings)
+}
+
+// settingsFields returns the fields of a JSON body; or of a form, whose texts are the same numbers.
+func (c *call) settingsFields() (object, error) {
+	if c.isAPI() {
+		return c.object(fieldBatch, fieldCooldown)
+	}
+	fields := object{}
+	for _, name := range []string{fieldBatch, fieldCooldown} {
+		text, err := c.input(name)
+		if err != nil {
+			return nil, err
+		}
+		fields[name] = json.RawMessage(strings.TrimSpace(text))
+	}
+	return fields, nil
+}
+
+// decodeSettings returns valid settings, or every fault. Both fields are required: saving replaces them all.
+func decodeSettings(fields object) (retry.Settings, error) {
+	var settings retry.Settings
+	faults := errors.Join(
+		decodeNumber(fields, fieldBatch, "a whole number", &settings.BatchSize),
+		decodeNumber(fields, fieldCooldown, "a number", &settings.CooldownMinutes))
+	if faults != nil {
+		return retry.Settings{}, faults
+	}
+	return settings, settings.Validate()
+}
+
+// decodeNumber decodes one field into target. json.Unmarshal would take null for "leave it as it is".
+func decodeNumber(fields object, name, kind string, target any) error {
+	raw := fields[name]
+	if len(raw) == 0 || string(raw) == "null" {
+		return fmt.Errorf("%s is required", name)
+	}
+	if err := json.Unmarshal(raw, target); err != nil {
+		return fmt.Errorf("%s must be %s", name, kind)
+	}
+	return nil
+}
