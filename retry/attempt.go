@@ -130,12 +130,13 @@ func DeliveryOf(msg *message.Message) Delivery {
 // CutText returns s as valid UTF-8 of at most MaxErrorText bytes, with an ellipsis where it was cut.
 func CutText(s string) string {
 	const ellipsis = "…"
-	if len(s) > MaxErrorText {
-		cut := MaxErrorText - len(ellipsis)
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + ellipsis
+	s = strings.ToValidUTF8(s, "\uFFFD") // first: it makes the text longer
+	if len(s) <= MaxErrorText {
+		return s
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	cut := MaxErrorText - len(ellipsis)
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + ellipsis
 }

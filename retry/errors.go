@@ -44,9 +44,16 @@ func (e *afterError) Unwrap() error { return e.err }
 
 // requestedWait is the longest wait that an After within err asks for.
 func requestedWait(err error) time.Duration {
-	var a *afterError
-	if errors.As(err, &a) {
-		return a.wait
+	var wait time.Duration
+	switch e := err.(type) { //nolint:errorlint // walks the tree itself: errors.As stops at the first
+	case *afterError:
+		wait = max(e.wait, requestedWait(e.err))
+	case interface{ Unwrap() error }:
+		wait = requestedWait(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, joined := range e.Unwrap() {
+			wait = max(wait, requestedWait(joined))
+		}
 	}
-	return 0
+	return wait
 }

@@ -72,7 +72,8 @@ func (p Policy) Validate() error {
 	}
 	check(p.MaxAttempts >= 1, "MaxAttempts must be at least 1, not %d", p.MaxAttempts)
 	check(p.InitialBackoff > 0, "InitialBackoff must be positive, not %s", p.InitialBackoff)
-	check(p.MaxBackoff >= p.InitialBackoff, "MaxBackoff must be at least InitialBackoff (%s), not %s", p.InitialBackoff, p.MaxBackoff)
+	check(p.MaxBackoff >= p.InitialBackoff, "MaxBackoff must be at least InitialBackoff (%s), not %s",
+		p.InitialBackoff, p.MaxBackoff)
 	check(p.Multiplier >= 1 && !math.IsInf(p.Multiplier, 0), "Multiplier must be at least 1, not %g", p.Multiplier)
 	check(p.Jitter <= 1, "Jitter must be at most 1, not %g", p.Jitter)
 	return errors.Join(faults...)
