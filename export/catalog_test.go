@@ -13,10 +13,9 @@ import (
 
 // catalog is an export.Catalog in memory.
 type catalog struct {
-	mu     sync.Mutex
-	rows   []*row
-	claims int
-	saved  []export.Record
+	mu    sync.Mutex
+	rows  []*row
+	saved []export.Record
 }
 
 type row struct {
@@ -66,7 +65,6 @@ func (c *catalog) List(_ context.Context, queue string, limit int) ([]export.Rec
 func (c *catalog) Claim(_ context.Context, owner string, lease time.Duration) (export.Record, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.claims++
 	for _, r := range c.rows {
 		if r.record.State == export.StateRunning && (r.owner == owner || !time.Now().Before(r.until)) {
 			r.owner, r.lease, r.until = owner, lease, time.Now().Add(lease)
@@ -76,7 +74,10 @@ func (c *catalog) Claim(_ context.Context, owner string, lease time.Duration) (e
 	return export.Record{}, export.ErrNotFound
 }
 
-func (c *catalog) Save(_ context.Context, owner string, record export.Record) error {
+func (c *catalog) Save(ctx context.Context, owner string, record export.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i, err := c.find(record.ID)

@@ -15,6 +15,8 @@ import (
 type source struct {
 	dlq.Store
 	count int64
+	// surplus is how many entries more than there are a Snapshot announces.
+	surplus int64
 	// before, when not nil, is called before each entry is handed out.
 	before func(queue string, i int64) error
 
@@ -27,7 +29,7 @@ type source struct {
 func (s *source) Snapshot(
 	_ context.Context, queue string, read func(dlq.Stats, iter.Seq2[dlq.Entry, error]) error,
 ) error {
-	stats := dlq.Stats{Queue: queue, Count: s.count, Newest: s.count}
+	stats := dlq.Stats{Queue: queue, Count: s.count + s.surplus, Newest: s.count}
 	return read(stats, func(yield func(dlq.Entry, error) bool) {
 		for i := range s.count {
 			if s.before != nil {

@@ -216,8 +216,17 @@ func TestWrite_constantMemory(t *testing.T) { //nolint:paralleltest // see above
 	const count = 200_000
 	before, peak := liveBytes(), int64(0)
 	size := &failAfter{1 << 40}
-	written, err := export.Write(size, "events", exportedAt, count, generated(count), func(n int64) {
-		if n%10_000 == 0 {
+	entry := entryNo("events", 1)
+	entries := func(yield func(dlq.Entry, error) bool) {
+		for entry.ID = 1; entry.ID <= count; entry.ID++ {
+			entry.Payload = []byte(`{"customer":"c1","data":{"points":1}}`) // new memory each time
+			if !yield(entry, nil) {
+				return
+			}
+		}
+	}
+	written, err := export.Write(size, "events", exportedAt, count, entries, func(n int64) {
+		if n%20_000 == 0 {
 			peak = max(peak, liveBytes()-before)
 		}
 	})
