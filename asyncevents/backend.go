@@ -2,6 +2,8 @@ package asyncevents
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -48,4 +50,24 @@ type Backlog struct {
 	Delayed int64
 	// InFlight is how many are claimed by a consumer.
 	InFlight int64
+}
+
+// validate names every part that is missing.
+func (b *Backend) validate() error {
+	if b == nil {
+		return errors.New("backend must not be nil")
+	}
+	var faults []error
+	for _, part := range []struct {
+		name    string
+		missing bool
+	}{
+		{"Subscriber", b.Subscriber == nil}, {"Events", b.Events == nil}, {"DeadLetters", b.DeadLetters == nil},
+		{"Jobs", b.Jobs == nil}, {"Exports", b.Exports == nil}, {"Audit", b.Audit == nil},
+	} {
+		if part.missing {
+			faults = append(faults, fmt.Errorf("Backend.%s must not be nil", part.name))
+		}
+	}
+	return errors.Join(faults...)
 }

@@ -1,0 +1,101 @@
+package asyncevents
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/uuid"
+
+	"github.com/redrive-go/redrive/asyncevents/callback"
+	"github.com/redrive-go/redrive/retry"
+)
+
+// Accept takes an event durably, as the POST of Handler does. It returns a *Problem when the event is refused, and any
+// other error when it could not be stored: then it may be sent again. Calls made at the same time share their commits.
+func (s *Service) Accept(ctx context.Context, submission Submission) (Accepted, error) {
+	ctx, span := s.telemetry.startAccept(ctx)
+	accepted, err := s.accept(ctx, submission.Body)
+	s.telemetry.endAccept(ctx, span, accepted, err)
+	return accepted, err
+}
+
+func (s *Service) accept(ctx context.Context, body []byte) (Accepted, error) {
+	if int64(len(body)) > s.cfg.MaxBodyBytes {
+		return Accepted{}, newTooLargeProblem(s.cfg.MaxBodyBytes)
+	}
+	event, problem := eventOf(body)
+	if problem != nil {
+		return Accepted{}, problem
+	}
+	event.AcceptedAt = time.Now().UTC()
+	if problem := s.check(ctx, &event); problem != nil {
+		return Accepted{}, problem
+	}
+	if event.ID == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return Accepted{}, fmt.Errorf("asyncevents: make a correlation id: %w", err)
+		}
+		event.ID = id.String()
+	}
+	return s.store(ctx, &event)
+}
+
+// eventOf reads what the library itself knows of a body. The ID is the client's choice, or "".
+func eventOf(body []byte) (Event, *Problem) {
+	e, problem := parseBody(body)
+	if problem != nil {
+		return Event{}, problem
+	}
+	return Event{
+		ID: e.correlationID, Customer: e.customer, Action: e.action, Data: e.data, CallbackURL: e.callbackURL, Body: body,
+	}, nil
+}
+
+func (s *Service) check(ctx context.Context, event *Event) *Problem {
+	if problem := s.cfg.Validator.check(ctx, event); problem != nil {
+		return problem
+	}
+	if event.CallbackURL == "" {
+		return nil
+	}
+	err := s.sender.Check(event.CallbackURL)
+	var fault *callback.URLError
+	switch {
+	case errors.As(err, &fault):
+		return newInvalidPropertyProblem("callback_url " + fault.Reason)
+	case err != nil:
+		return newInvalidPropertyProblem("callback_url is not allowed")
+	}
+	return nil
+}
+
+func (s *Service) store(ctx context.Context, event *Event) (Accepted, error) {
+	hash := sha256.Sum256(event.Body)
+	msg := &message.Message{
+		UUID:     event.ID,
+		Payload:  event.Body,
+		Metadata: message.Metadata{retry.MetadataAcceptedAt: event.AcceptedAt.Format(time.RFC3339Nano)},
+	}
+	inject(ctx, msg.Metadata)
+	receipt, err := s.backend.Events.Accept(ctx, Acceptance{
+		CorrelationID: event.ID, BodyHash: hash, AcceptedAt: event.AcceptedAt, Topic: s.topic(EventsQueue), Message: msg,
+	})
+	switch {
+	case err != nil:
+		return Accepted{}, fmt.Errorf("asyncevents: accept event: %w", err)
+	case !receipt.Known:
+		return Accepted{CorrelationID: event.ID, Status: StatusQueued}, nil
+	case receipt.BodyHash != hash:
+		return Accepted{}, newConflictProblem()
+	}
+	record, err := s.Status(ctx, event.ID)
+	if err != nil {
+		return Accepted{}, fmt.Errorf("asyncevents: accept event %s again: %w", event.ID, err)
+	}
+	return Accepted{CorrelationID: event.ID, Status: record.Status, Replayed: true}, nil
+}

@@ -1,0 +1,47 @@
+package asyncevents
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/redrive-go/redrive/asyncevents/callback"
+	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/retry"
+)
+
+// callbackRequest is the payload of a message in the callbacks queue, and so of an entry in the Callbacks DLQ.
+type callbackRequest struct {
+	URL     string            `json:"url"`
+	Method  string            `json:"method"`
+	Headers map[string]string `json:"headers"`
+	Body    json.RawMessage   `json:"body"`
+}
+
+// callbacksStage posts callbacks.
+func (s *Service) callbacksStage() *stage {
+	return &stage{
+		queue: CallbacksQueue, policy: s.cfg.CallbackPolicy, store: s.backend.Events, telemetry: s.telemetry,
+		log:      s.cfg.Logger,
+		attempt:  s.attemptCallback,
+		failed:   func(settlement *Settlement) { settlement.Callback = CallbackFailed },
+		describe: describeCallback,
+	}
+}
+
+func (s *Service) attemptCallback(ctx context.Context, msg *message.Message, d retry.Delivery) (Settlement, error) {
+	var request callbackRequest
+	if err := json.Unmarshal(msg.Payload, &request); err != nil {
+		return Settlement{}, &hopelessError{dlq.Failure{Type: dlq.TypeUndecodable, Message: err.Error()}}
+	}
+	answer, err := s.sender.Send(ctx, callback.Request{
+		ID: msg.UUID, CorrelationID: d.CorrelationID, Attempt: d.History.Last() + 1,
+		URL: request.URL, Headers: traceHeaders(ctx), Body: request.Body,
+	})
+	if err != nil {
+		return Settlement{}, &answeredError{fmt.Errorf("callback: %w", err), answer}
+	}
+	return Settlement{Callback: CallbackDelivered}, nil
+}

@@ -1,0 +1,159 @@
+package asyncevents
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/redrive-go/redrive/asyncevents/callback"
+	"github.com/redrive-go/redrive/export"
+	"github.com/redrive-go/redrive/retry"
+)
+
+// Defaults of Config.
+const (
+	DefaultMaxBodyBytes        = 256 << 10
+	DefaultCallbackConcurrency = 50
+	DefaultTopicPrefix         = "redrive."
+)
+
+// LimitMaxBodyBytes is the largest MaxBodyBytes.
+const LimitMaxBodyBytes = 64 << 20
+
+// Config configures a Service. Nil and the zero value mean the documented defaults.
+type Config struct {
+	// Validator decides at intake whether an event is taken. RequireFields, AllowedActions and All are ready-made ones. Defaults
+	// to none: every JSON object is taken.
+	Validator Validator
+	// Authenticate lets a request to Handler pass, or refuses it with an error, answered with 401. BearerToken is a
+	// ready-made one. Defaults to none: the host's own middleware decides.
+	Authenticate func(*http.Request) error
+	// MaxBodyBytes is the size of a body at most; a larger one is answered with 413. At most LimitMaxBodyBytes.
+	// Defaults to 256 KiB.
+	MaxBodyBytes int64
+	// ReferenceStatusCodes answers 200 where Handler says 202, and 400 where it says 404, for clients that were
+	// written for the reference API. Defaults to false.
+	ReferenceStatusCodes bool
+
+	// Concurrency is how many events are processed at once. Defaults to 100.
+	Concurrency int
+	// Policy says how often an event is tried and how long it waits in between. Defaults to retry.Policy's defaults: 5
+	// attempts.
+	Policy retry.Policy
+	// AttemptTimeout is when the context of an attempt ends. A processor that goes on regardless keeps its place but
+	// loses the event: it is tried again within a Lease. Defaults to 1 minute.
+	AttemptTimeout time.Duration
+	// Lease is how long a replica that died keeps its events. Defaults to 30 s, at least 100 ms.
+	Lease time.Duration
+	// ShutdownTimeout is how long Run waits for running processors after its context ended. Defaults to 30 s.
+	ShutdownTimeout time.Duration
+	// PollInterval is how often the transport is asked for messages that no notification announced. Defaults to 1 s.
+	PollInterval time.Duration
+
+	// Callbacks configures how callbacks are sent: secrets, trusted sites, timeout. Defaults to callback.Config's
+	// defaults: unsigned, to every public https host.
+	Callbacks *callback.Config
+	// CallbackConcurrency is how many callbacks are sent at once. Defaults to 50.
+	CallbackConcurrency int
+	// CallbackPolicy says how often a callback is tried and how long it waits in between. Defaults to retry.Policy's
+	// defaults: 5 attempts.
+	CallbackPolicy retry.Policy
+
+	// Exports is where export files go. Defaults to the folder redrive/exports below the user's cache folder.
+	Exports export.Storage
+	// TopicPrefix begins the names of the two topics, so that services can share a transport. Defaults to "redrive.".
+	TopicPrefix string
+
+	// Logger gets what the service has to say, never payloads or secrets. Defaults to slog.Default.
+	Logger *slog.Logger
+	// TracerProvider makes the spans of a request, its attempts and its callbacks. Defaults to none.
+	TracerProvider trace.TracerProvider
+	// MeterProvider makes the metrics. Defaults to none.
+	MeterProvider metric.MeterProvider
+}
+
+// WithDefaults returns a copy with every zero field set to its default, but for Exports, which has to be opened.
+func (c *Config) WithDefaults() Config {
+	var out Config
+	if c != nil {
+		out = *c
+	}
+	sub := out.subscriber(out.Concurrency, out.Policy).WithDefaults()
+	out.Concurrency, out.Policy, out.Lease = sub.Concurrency, sub.Policy, sub.Lease
+	out.AttemptTimeout, out.ShutdownTimeout, out.PollInterval = sub.AttemptTimeout, sub.CloseTimeout, sub.PollInterval
+	out.CallbackPolicy = out.CallbackPolicy.WithDefaults()
+	if out.MaxBodyBytes == 0 {
+		out.MaxBodyBytes = DefaultMaxBodyBytes
+	}
+	if out.CallbackConcurrency == 0 {
+		out.CallbackConcurrency = DefaultCallbackConcurrency
+	}
+	if out.TopicPrefix == "" {
+		out.TopicPrefix = DefaultTopicPrefix
+	}
+	if out.Logger == nil {
+		out.Logger = slog.Default()
+	}
+	if out.TracerProvider == nil {
+		out.TracerProvider = tracenoop.NewTracerProvider()
+	}
+	if out.MeterProvider == nil {
+		out.MeterProvider = metricnoop.NewMeterProvider()
+	}
+	return out
+}
+
+// subscriber is the configuration of the consumer of one queue.
+func (c *Config) subscriber(concurrency int, policy retry.Policy) SubscriberConfig {
+	return SubscriberConfig{
+		Concurrency: concurrency, Policy: policy, Lease: c.Lease, AttemptTimeout: c.AttemptTimeout,
+		CloseTimeout: c.ShutdownTimeout, PollInterval: c.PollInterval,
+	}
+}
+
+// Validate returns every fault of the configuration with its defaults applied, joined, each naming its field and limit.
+func (c *Config) Validate() error {
+	d := c.WithDefaults()
+	var faults []error
+	if d.MaxBodyBytes < 1 || d.MaxBodyBytes > LimitMaxBodyBytes {
+		faults = append(faults, fmt.Errorf("MaxBodyBytes must be 1 to %d, not %d", LimitMaxBodyBytes, d.MaxBodyBytes))
+	}
+	if d.CallbackConcurrency < 1 {
+		faults = append(faults, fmt.Errorf("CallbackConcurrency must be at least 1, not %d", d.CallbackConcurrency))
+	}
+	if len(d.TopicPrefix) > maxTopicPrefix {
+		faults = append(faults, fmt.Errorf("TopicPrefix must be at most %d bytes, not %d", maxTopicPrefix, len(d.TopicPrefix)))
+	}
+	if err := d.CallbackPolicy.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("CallbackPolicy: %w", err))
+	}
+	if err := d.Callbacks.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("Callbacks: %w", err))
+	}
+	if err := d.Policy.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("Policy: %w", err))
+	}
+	sub := d.subscriber(d.Concurrency, retry.Policy{})
+	return errors.Join(append(faults, sub.Validate())...)
+}
+
+// maxTopicPrefix leaves room for the queue's name within the 63 bytes that some transports allow.
+const maxTopicPrefix = 48
+
+// defaultExports opens the folder for export files that is used where the host names none.
+func defaultExports() (export.Storage, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, fmt.Errorf("no folder for exports: %w; set Exports", err)
+	}
+	return export.NewFolder(filepath.Join(cache, "redrive", "exports"))
+}

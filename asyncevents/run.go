@@ -1,0 +1,99 @@
+package asyncevents
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/redrive-go/redrive/retry"
+)
+
+// settlingTime is how much longer than ShutdownTimeout a shutdown may take, to store what the processors brought.
+const settlingTime = 2 * time.Second
+
+// errStopped is why Run ends when the transport stopped delivering on its own.
+var errStopped = errors.New("the transport stopped delivering")
+
+// Run processes events, sends callbacks, and does the work of retry jobs and exports until ctx ends. Then it takes no more
+// events, waits up to ShutdownTimeout for running processors, and stores their outcomes. It returns nil after a clean
+// drain; an error when processors had to be left behind (their events are tried again) or when it could not go on.
+// It returns ErrRunning while another call runs. A store that cannot be reached is waited for.
+func (s *Service) Run(ctx context.Context) error {
+	if !s.running.CompareAndSwap(false, true) {
+		return fmt.Errorf("asyncevents: run: %w", ErrRunning)
+	}
+	defer s.running.Store(false)
+	router, err := s.router()
+	if err != nil {
+		return fmt.Errorf("asyncevents: run: %w", err)
+	}
+	stopObserving, err := s.telemetry.observe()
+	if err != nil {
+		return fmt.Errorf("asyncevents: run: %w", err)
+	}
+	defer stopObserving()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.jobs.Run(ctx) })
+	group.Go(func() error { return s.exports.Run(ctx) })
+	group.Go(func() error { return deliver(ctx, router) })
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("asyncevents: run: %w", err)
+	}
+	return s.sender.Close()
+}
+
+// deliver runs the router until ctx ends, and then closes it. The router itself gets a context that does not end: it
+// would cancel the handlers with it.
+func deliver(ctx context.Context, router *message.Router) error {
+	ended := make(chan error, 1)
+	go func() { ended <- router.Run(context.WithoutCancel(ctx)) }()
+	select {
+	case err := <-ended:
+		return errors.Join(errStopped, err)
+	case <-router.Running(): // a router that is closed before it runs would never return
+	}
+	select {
+	case err := <-ended: // all of its subscriptions have ended: a silent stop, unless somebody asked for it
+		return errors.Join(errStopped, err)
+	case <-ctx.Done():
+	}
+	if err := router.Close(); err != nil {
+		return fmt.Errorf("processors did not end in time, their events are tried again: %w", err)
+	}
+	return <-ended
+}
+
+func (s *Service) router() (*message.Router, error) {
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: s.cfg.ShutdownTimeout + settlingTime},
+		watermillLogger(s.cfg.Logger))
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range []struct {
+		stage       *stage
+		concurrency int
+		policy      retry.Policy
+	}{
+		{s.eventsStage(), s.cfg.Concurrency, s.cfg.Policy},
+		{s.callbacksStage(), s.cfg.CallbackConcurrency, s.cfg.CallbackPolicy},
+	} {
+		subscriber, err := s.backend.Subscriber(s.cfg.subscriber(q.concurrency, q.policy))
+		if err != nil {
+			return nil, err
+		}
+		router.AddConsumerHandler(q.stage.queue, s.topic(q.stage.queue), subscriber, q.stage.handle)
+	}
+	return router, nil
+}
+
+// watermillLogger bridges Watermill's log to slog. What Watermill calls information is detail to a host.
+func watermillLogger(log *slog.Logger) watermill.LoggerAdapter {
+	return watermill.NewSlogLoggerWithLevelMapping(log.With("component", "watermill"),
+		map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
+}

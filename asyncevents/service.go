@@ -1,0 +1,134 @@
+package asyncevents
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/redrive-go/redrive/asyncevents/callback"
+	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/export"
+	"github.com/redrive-go/redrive/retry"
+)
+
+// ErrRunning is returned by Run while another call of it has not ended.
+var ErrRunning = errors.New("service is running already")
+
+// Service takes events, processes them in the background and calls back. Its methods may be called from any number of
+// goroutines; accepting works whether or not Run does, also in another process than the processing.
+type Service struct {
+	backend   *Backend
+	process   Processor
+	cfg       Config
+	sender    *callback.Sender
+	letters   *dlq.Manager
+	jobs      *retry.Runner
+	exports   *export.Exporter
+	telemetry *telemetry
+	running   atomic.Bool
+}
+
+// New returns a Service on a backend, or an error that names everything that is wrong with the configuration.
+// Nothing runs before Run. The host closes the backend after Run has returned.
+func New(backend *Backend, process Processor, cfg *Config) (*Service, error) {
+	faults := []error{backend.validate(), cfg.Validate()}
+	if process == nil {
+		faults = append(faults, errors.New("process must not be nil"))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("asyncevents: %w", err)
+	}
+	s := &Service{backend: backend, process: process, cfg: cfg.WithDefaults()}
+	if err := s.build(); err != nil {
+		return nil, fmt.Errorf("asyncevents: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Service) build() (err error) {
+	callbacks := callback.Config{}
+	if s.cfg.Callbacks != nil {
+		callbacks = *s.cfg.Callbacks
+	}
+	if callbacks.Logger == nil {
+		callbacks.Logger = s.cfg.Logger
+	}
+	if s.sender, err = callback.NewSender(&callbacks); err != nil {
+		return err
+	}
+	if s.cfg.Exports == nil {
+		if s.cfg.Exports, err = defaultExports(); err != nil {
+			return err
+		}
+	}
+	b, log := s.backend, s.cfg.Logger
+	s.letters = dlq.NewManager(b.DeadLetters, log)
+	s.jobs, err = retry.NewRunner(b.Jobs, s.letters, Queues(), &retry.RunnerConfig{Logger: log})
+	if err != nil {
+		return err
+	}
+	if s.exports, err = export.NewExporter(b.Exports, b.DeadLetters, s.cfg.Exports, &export.Config{Logger: log}); err != nil {
+		return err
+	}
+	s.telemetry, err = newTelemetry(s)
+	return err
+}
+
+// Queues returns the names of the two queues of a Service, and of their DLQs.
+func Queues() []string { return []string{EventsQueue, CallbacksQueue} }
+
+func (s *Service) topic(queue string) string { return s.cfg.TopicPrefix + queue }
+
+// Handler returns the intake: POST of an event and GET of its status. It expects to be mounted at /v1/async/events and
+// /v1/async/events/, and works below http.StripPrefix. It owns no goroutine.
+func (s *Service) Handler() http.Handler {
+	h := newHandler(s, handlerConfig{
+		maxBody: s.cfg.MaxBodyBytes, referenceStatusCodes: s.cfg.ReferenceStatusCodes,
+		authenticate: s.cfg.Authenticate, logger: s.cfg.Logger,
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Traceparent") != "" {
+			r = r.WithContext(traceContext.Extract(r.Context(), propagation.HeaderCarrier(r.Header)))
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// Status returns what is known of an event. It returns ErrNotFound for an unknown correlation id.
+func (s *Service) Status(ctx context.Context, correlationID string) (Record, error) {
+	return s.backend.Events.Find(ctx, correlationID)
+}
+
+// Ping returns nil while store and transport can be used: readiness.
+func (s *Service) Ping(ctx context.Context) error {
+	if s.backend.Ping == nil {
+		return nil
+	}
+	return s.backend.Ping(ctx)
+}
+
+// DeadLetters manages the two DLQs, named EventsQueue and CallbacksQueue.
+func (s *Service) DeadLetters() *dlq.Manager { return s.letters }
+
+// RetryJobs starts and stops retry jobs and keeps their settings. The jobs run within Run, of any replica.
+func (s *Service) RetryJobs() *retry.Runner { return s.jobs }
+
+// Exports starts exports and reads them. They are written within Run, of any replica.
+func (s *Service) Exports() *export.Exporter { return s.exports }
+
+// Audit is what people did through the management.
+func (s *Service) Audit() AuditLog { return s.backend.Audit }
+
+// Backlog returns how many messages of a queue wait, are delayed and are in flight. known is false where the
+// transport cannot tell.
+func (s *Service) Backlog(ctx context.Context, queue string) (b Backlog, known bool, err error) {
+	if s.backend.Backlog == nil {
+		return Backlog{}, false, nil
+	}
+	b, err = s.backend.Backlog(ctx, s.topic(queue))
+	return b, err == nil, err
+}

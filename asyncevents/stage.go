@@ -1,0 +1,186 @@
+package asyncevents
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/components/delay"
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/redrive-go/redrive/asyncevents/callback"
+	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/retry"
+)
+
+// stage is one of the two queues at work: what an attempt is differs, what follows it does not.
+type stage struct {
+	queue     string
+	policy    retry.Policy
+	store     Store
+	telemetry *telemetry
+	log       *slog.Logger
+	// attempt makes one attempt. It returns the Settlement of a success, of which the stage fills in CorrelationID,
+	// Queue and Attempts.
+	attempt func(context.Context, *message.Message, retry.Delivery) (Settlement, error)
+	// failed is the state that an event has when its attempts are used up.
+	failed func(*Settlement)
+	// ctx values that describe a failed attempt, such as a callback's answer.
+	describe func(error, *retry.Attempt)
+}
+
+// settleTries are the waits between tries to store an outcome. An outcome that cannot be stored means a second
+// run, so it is worth some patience while the place is held anyway.
+var settleTries = []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second}
+
+// settleTimeout bounds one try to store an outcome.
+const settleTimeout = 30 * time.Second
+
+// handle is the router's handler. It never returns an error: failures are settled, and a message that could not be
+// settled is nacked here, so that the router has nothing to log a second time.
+func (s *stage) handle(msg *message.Message) error {
+	delivery := retry.DeliveryOf(msg)
+	ctx, span := s.telemetry.startAttempt(msg, s.queue, delivery)
+	started := time.Now()
+	settlement, err := s.try(ctx, msg, delivery)
+	if err != nil {
+		settlement = s.failure(ctx, msg, delivery, started, err)
+	}
+	settlement.CorrelationID, settlement.Queue = delivery.CorrelationID, s.queue
+	if settlement.Attempts = delivery.History.Last(); !isHopeless(err) {
+		settlement.Attempts++
+	}
+	stored := s.settle(ctx, msg, settlement)
+	s.telemetry.endAttempt(ctx, span, s.queue, started, &settlement, err, stored)
+	return nil
+}
+
+// try makes an attempt, unless none is left.
+func (s *stage) try(ctx context.Context, msg *message.Message, d retry.Delivery) (settlement Settlement, err error) {
+	if err := s.hopeless(msg, d); err != nil {
+		return settlement, err
+	}
+	err = dlq.Call(func() (err error) {
+		settlement, err = s.attempt(ctx, msg, d)
+		return err
+	})
+	return settlement, err
+}
+
+// hopelessError is a message that goes to the DLQ without another attempt.
+type hopelessError struct{ dlq.Failure }
+
+func (e *hopelessError) Error() string { return e.Message }
+
+func isHopeless(err error) bool {
+	var h *hopelessError
+	return errors.As(err, &h)
+}
+
+func (s *stage) hopeless(msg *message.Message, d retry.Delivery) error {
+	if damage := msg.Metadata.Get(retry.MetadataDamage); damage != "" {
+		return &hopelessError{dlq.Failure{Type: dlq.TypeUndecodable, Message: damage}}
+	}
+	if d.Attempt > s.policy.MaxAttempts {
+		return &hopelessError{dlq.Failure{Type: dlq.TypeLost, Message: fmt.Sprintf(
+			"all %d attempts are used up, the last without an outcome: its process died, or it outlived its time limit",
+			s.policy.MaxAttempts)}}
+	}
+	return nil
+}
+
+// failure is what follows a failed attempt: another one, or the DLQ.
+func (s *stage) failure(
+	ctx context.Context, msg *message.Message, d retry.Delivery, started time.Time, err error,
+) Settlement {
+	var h *hopelessError
+	if errors.As(err, &h) {
+		return s.deadLetter(msg, h.Failure)
+	}
+	failure := dlq.FailureOf(err)
+	s.record(msg, d, started, failure, err)
+	wait, again := s.policy.Next(d.Attempt, err)
+	if cutOff(ctx, err) { // says nothing about the event
+		wait, again = s.policy.Backoff(d.Attempt), true
+	}
+	s.log.InfoContext(ctx, "attempt failed", "queue", s.queue, "correlation_id", d.CorrelationID,
+		"attempt", d.Attempt, "error_type", failure.Type, "again", again, "wait", wait)
+	if again {
+		return Settlement{Again: &Again{After: wait, Metadata: msg.Metadata}}
+	}
+	return s.deadLetter(msg, failure)
+}
+
+// cutOff is whether an attempt failed because a shutdown or a lost lease ended its context, not its own time limit.
+func cutOff(ctx context.Context, err error) bool {
+	return errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled)
+}
+
+// record adds a failed attempt to the history that travels with the message.
+func (s *stage) record(msg *message.Message, d retry.Delivery, started time.Time, failure dlq.Failure, err error) {
+	attempt := retry.Attempt{
+		Number:     d.History.Last() + 1,
+		StartedAt:  started.UTC(),
+		DurationMS: time.Since(started).Milliseconds(),
+		Error:      failure.Message,
+	}
+	if s.describe != nil {
+		s.describe(err, &attempt)
+	}
+	msg.Metadata.Set(retry.MetadataHistory, d.History.Append(attempt).String())
+}
+
+func (s *stage) deadLetter(msg *message.Message, failure dlq.Failure) Settlement {
+	entry := dlq.EntryOf(msg, s.queue, failure)
+	settlement := Settlement{DeadLetter: &entry}
+	s.failed(&settlement)
+	return settlement
+}
+
+// settle stores the outcome, and says whether it counts. The message's context may have ended, often exactly because
+// the attempt failed: the outcome is stored all the same.
+func (s *stage) settle(ctx context.Context, msg *message.Message, settlement Settlement) bool {
+	ctx = context.WithoutCancel(ctx)
+	for try := 0; ; try++ {
+		err := s.settleOnce(ctx, settlement)
+		switch {
+		case err == nil:
+			return true
+		case errors.Is(err, ErrNotHeld):
+			s.log.WarnContext(ctx, "an outcome came too late: the message was given to somebody else",
+				"queue", s.queue, "correlation_id", settlement.CorrelationID)
+			return false
+		case try == len(settleTries):
+			s.log.ErrorContext(ctx, "cannot store an outcome; the message will be delivered again",
+				"queue", s.queue, "correlation_id", settlement.CorrelationID, "error", err)
+			delay.Message(msg, delay.For(s.policy.Backoff(retry.DeliveryOf(msg).Attempt)))
+			msg.Nack()
+			return false
+		}
+		time.Sleep(settleTries[try])
+	}
+}
+
+func (s *stage) settleOnce(ctx context.Context, settlement Settlement) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	return s.store.Settle(ctx, settlement)
+}
+
+// describeCallback adds what the receiver of a callback answered to a failed attempt.
+func describeCallback(err error, attempt *retry.Attempt) {
+	var answered *answeredError
+	if errors.As(err, &answered) {
+		attempt.ResponseStatus, attempt.ResponseBody = answered.response.Status, answered.response.Body
+	}
+}
+
+// answeredError is a failed callback attempt with the receiver's answer.
+type answeredError struct {
+	error
+	response callback.Response
+}
+
+func (e *answeredError) Unwrap() error { return e.error }
