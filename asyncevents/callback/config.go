@@ -1,0 +1,108 @@
+package callback
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Defaults and limits of Config.
+const (
+	DefaultTimeout          = 10 * time.Second
+	DefaultMaxResponseBytes = 64 << 10
+	LimitMaxResponseBytes   = 1 << 20
+	DefaultMaxIdlePerHost   = 4
+	DefaultUserAgent        = "Redrive/1 (+https://github.com/redrive-go/redrive)"
+)
+
+// Config configures a Sender. A nil *Config and zero fields mean the defaults.
+type Config struct {
+	// Secrets sign the callbacks, each "whsec_" and the base64 of 24 to 64 random bytes. Every secret adds a signature, the
+	// first one's in front: during a rotation put the new secret first and keep the old one until all receivers know the
+	// new one. Defaults to none: callbacks are not signed.
+	Secrets []string
+
+	// TrustedSites are where callbacks may go. "example.com" is that host and all its subdomains, on port 443;
+	// "example.com:8443" is the same on port 8443 alone. An IP address is itself only. Case and a trailing dot do not
+	// matter, and a name may be given in Unicode or in Punycode. Defaults to none: every host on port 443.
+	TrustedSites []string
+
+	// AllowPrivate allows loopback, private, unique local and shared (CGNAT) addresses, any port where the trusted
+	// site names none, and plain http. It is for trying out and for tests: it lets clients reach what this process
+	// reaches. The addresses of clouds' metadata services stay refused. Defaults to false.
+	AllowPrivate bool
+
+	// Timeout is how long a whole attempt may take, from resolving the name to the end of the answer. Defaults to 10 s.
+	Timeout time.Duration
+
+	// MaxResponseBytes is how much of an answer's body is read so that its connection can be used again, at most 1 MiB.
+	// A longer answer costs its connection, nothing else. Only the first MaxResponseBody bytes are kept. Defaults to 64 KiB.
+	MaxResponseBytes int64
+
+	// MaxIdlePerHost is how many idle connections are kept to one host. Defaults to 4.
+	MaxIdlePerHost int
+
+	// UserAgent is the User-Agent header. Defaults to one that names this library.
+	UserAgent string
+
+	// RootCAs are the authorities that a receiver's certificate must come from. Defaults to the system's.
+	RootCAs *x509.CertPool
+
+	// Logger hears at start of settings that are unsafe in production. Defaults to slog.Default().
+	Logger *slog.Logger
+}
+
+// Validate returns every fault, joined, each naming its field and limit, never a secret. A nil Config has none.
+func (c *Config) Validate() error {
+	if c == nil {
+		return nil
+	}
+	var faults []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	for i, secret := range c.Secrets {
+		_, err := decodeSecret(secret)
+		check(err == nil, "Secrets[%d] %w", i, err)
+	}
+	for i, text := range c.TrustedSites {
+		_, err := parseSite(text)
+		check(err == nil, "TrustedSites[%d] %q %w", i, text, err)
+	}
+	check(c.Timeout >= 0, "Timeout must not be negative, but is %s", c.Timeout)
+	check(c.MaxResponseBytes >= 0 && c.MaxResponseBytes <= LimitMaxResponseBytes,
+		"MaxResponseBytes must be 0 to %d, not %d", LimitMaxResponseBytes, c.MaxResponseBytes)
+	check(c.MaxIdlePerHost >= 0, "MaxIdlePerHost must not be negative, but is %d", c.MaxIdlePerHost)
+	check(!strings.ContainsFunc(c.UserAgent, notPrintable), "UserAgent must be printable ASCII")
+	return errors.Join(faults...)
+}
+
+func notPrintable(r rune) bool { return r < ' ' || r > '~' }
+
+func (c *Config) withDefaults() Config {
+	var d Config
+	if c != nil {
+		d = *c
+	}
+	if d.Timeout == 0 {
+		d.Timeout = DefaultTimeout
+	}
+	if d.MaxResponseBytes == 0 {
+		d.MaxResponseBytes = DefaultMaxResponseBytes
+	}
+	if d.MaxIdlePerHost == 0 {
+		d.MaxIdlePerHost = DefaultMaxIdlePerHost
+	}
+	if d.UserAgent == "" {
+		d.UserAgent = DefaultUserAgent
+	}
+	if d.Logger == nil {
+		d.Logger = slog.Default()
+	}
+	return d
+}

@@ -1,0 +1,84 @@
+package callback
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redrive-go/redrive/retry"
+)
+
+// Request is one attempt at a callback.
+type Request struct {
+	// ID is the webhook-id header, by which a receiver knows the callback again: the same on every attempt and after
+	// a redrive.
+	ID string
+	// CorrelationID is the X-Correlation-ID header: the event that the callback is about.
+	CorrelationID string
+	// Attempt is the X-Attempt header: the number of this attempt, from 1.
+	Attempt int
+	// URL is where it goes.
+	URL string
+	// Headers are sent in addition, such as traceparent. The names that Send sets itself, those that belong to the
+	// connection or to net/http (Host, Transfer-Encoding, …), and those that carry somebody's rights (Authorization, Cookie,
+	// X-Forwarded-…) make Send return ErrReservedHeader.
+	Headers map[string]string
+	// Body is the JSON that is posted. It must not be changed until Send has returned.
+	Body []byte
+}
+
+// reservedHeaders are names that Request.Headers must not have, in canonical form.
+var reservedHeaders = map[string]bool{
+	// Set by Send.
+	"Content-Type": true, "User-Agent": true, "X-Attempt": true, "X-Correlation-Id": true,
+	// Of the connection, or read by net/http. The idempotency keys would make it send a POST twice in one attempt.
+	"Accept-Encoding": true, "Connection": true, "Content-Encoding": true, "Content-Length": true, "Expect": true,
+	"Host": true, "Idempotency-Key": true, "Keep-Alive": true, "Te": true, "Trailer": true, "Transfer-Encoding": true,
+	"Upgrade": true, "X-Idempotency-Key": true,
+	// Somebody's rights.
+	"Authorization": true, "Cookie": true, "Forwarded": true, "X-Real-Ip": true,
+}
+
+// reservedPrefixes are beginnings of such names: Send's signature, proxies, cloud metadata services and their like.
+var reservedPrefixes = []string{
+	"Webhook-", "Proxy-", "X-Forwarded-", "Metadata", "X-Aws-Ec2-Metadata-", "X-Google-Metadata-",
+}
+
+func isReserved(name string) bool {
+	name = textproto.CanonicalMIMEHeaderKey(name)
+	for _, prefix := range reservedPrefixes {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return reservedHeaders[name]
+}
+
+// build makes the HTTP request of r to t, signed as sent at that time.
+func (s *Sender) build(ctx context.Context, r Request, t target, at time.Time) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url.String(), bytes.NewReader(r.Body))
+	if err != nil { // its text quotes the URL
+		return nil, &URLError{Reason: "must be a valid URL"}
+	}
+	for name, value := range r.Headers {
+		if isReserved(name) {
+			return nil, retry.Permanent(fmt.Errorf("%w: %q", ErrReservedHeader, name))
+		}
+		request.Header.Set(name, value)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", s.userAgent)
+	request.Header.Set("Webhook-Id", r.ID)
+	request.Header.Set("Webhook-Timestamp", strconv.FormatInt(at.Unix(), 10))
+	if signature := s.signer.sign(r.ID, at, r.Body); signature != "" {
+		request.Header.Set("Webhook-Signature", signature)
+	}
+	request.Header.Set("X-Correlation-Id", r.CorrelationID)
+	request.Header.Set("X-Attempt", strconv.Itoa(r.Attempt))
+	return request, nil
+}

@@ -1,0 +1,47 @@
+package callback
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestReadBodyKeepsTheBeginningAsText(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ body, want string }{
+		"empty":        {"", ""},
+		"short":        {"thank you", "thank you"},
+		"long":         {strings.Repeat("x", 5000), strings.Repeat("x", MaxResponseBody)},
+		"rune cut off": {strings.Repeat("x", MaxResponseBody-1) + "é", strings.Repeat("x", MaxResponseBody-1)},
+		"binary":       {"a\xff\xfe\x00b", "a\uFFFD\uFFFDb"},
+		"grows":        {strings.Repeat("\x00a", MaxResponseBody), strings.Repeat("\uFFFDa", MaxResponseBody/4)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := readBody(strings.NewReader(c.body), DefaultMaxResponseBytes)
+			assert.Equal(t, c.want, got)
+			assert.True(t, utf8.ValidString(got))
+			assert.LessOrEqual(t, len(got), MaxResponseBody)
+		})
+	}
+}
+
+func TestReadBodyStopsAtItsLimit(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int64{10, MaxResponseBody, 10_000} {
+		body := strings.NewReader(strings.Repeat("x", 50_000))
+		assert.Len(t, readBody(body, limit), int(min(limit, MaxResponseBody)))
+		assert.EqualValues(t, 50_000-limit, body.Len(), "left unread")
+	}
+}
+
+func TestReadBodyThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	broken := io.MultiReader(strings.NewReader("so far"), iotest.ErrReader(errors.New("reset")))
+	assert.Equal(t, "so far", readBody(broken, 100))
+}

@@ -1,0 +1,175 @@
+package callback
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/redrive-go/redrive/retry"
+)
+
+const (
+	maxHeaderBytes    = 64 << 10
+	maxIdle           = 100
+	idleTimeout       = 90 * time.Second
+	http2StreamBuffer = 64 << 10
+	http2ConnBuffer   = 512 << 10
+	http2PingAfter    = 15 * time.Second
+	http2PingTimeout  = 5 * time.Second
+)
+
+// Sender sends callbacks, one attempt at a time. It may be used from any number of goroutines.
+type Sender struct {
+	perimeter        *perimeter
+	signer           *signer
+	transport        *http.Transport
+	timeout          time.Duration
+	maxResponseBytes int64
+	userAgent        string
+}
+
+// NewSender returns a Sender, or every fault of cfg. A nil cfg means the defaults: every https host with a public
+// address, unsigned.
+func NewSender(cfg *Config) (*Sender, error) {
+	return newSender(cfg, dialHooks{})
+}
+
+// dialHooks replace parts of the dialer in tests, so that they can answer for the DNS and see what passes the guard.
+type dialHooks struct {
+	resolver *net.Resolver
+	// admitted decides after the guard has let an address through; nil for nothing more to decide.
+	admitted func(network, address string) error
+}
+
+func newSender(cfg *Config, hooks dialHooks) (*Sender, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("callback: config: %w", err)
+	}
+	c := cfg.withDefaults()
+	border, err := newPerimeter(c)
+	if err != nil {
+		return nil, fmt.Errorf("callback: config: %w", err)
+	}
+	signer, err := newSigner(c.Secrets)
+	if err != nil {
+		return nil, fmt.Errorf("callback: config: %w", err)
+	}
+	if c.AllowPrivate {
+		c.Logger.Warn("Callbacks may go to private addresses and over plain http: for trying out only")
+	}
+	return &Sender{
+		perimeter:        border,
+		signer:           signer,
+		transport:        newTransport(c, newDialer(c, border.guard, hooks)),
+		timeout:          c.Timeout,
+		maxResponseBytes: c.MaxResponseBytes,
+		userAgent:        c.UserAgent,
+	}, nil
+}
+
+func newDialer(c Config, g *guard, hooks dialHooks) *net.Dialer {
+	return &net.Dialer{
+		// net/http lets a dial go on when its request has ended, in case another can use it. This ends it, too.
+		Timeout:  c.Timeout,
+		Resolver: hooks.resolver,
+		Control: func(network, address string, conn syscall.RawConn) error {
+			if err := g.control(network, address, conn); err != nil || hooks.admitted == nil {
+				return err
+			}
+			return hooks.admitted(network, address)
+		},
+	}
+}
+
+// newTransport returns a transport that connects through that dialer alone: Proxy stays nil, or the environment could
+// put a proxy in between, and the guard would see the proxy's address instead of the receiver's. The receive buffers of
+// HTTP/2 are small because they bound what a receiver can make us hold; net/http's own are 4 MiB a request.
+func newTransport(c Config, dialer *net.Dialer) *http.Transport {
+	return &http.Transport{
+		Proxy:                  nil,
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs},
+		TLSHandshakeTimeout:    c.Timeout,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true,
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    c.MaxIdlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		HTTP2: &http.HTTP2Config{
+			MaxReceiveBufferPerStream:     http2StreamBuffer,
+			MaxReceiveBufferPerConnection: http2ConnBuffer,
+			SendPingTimeout:               http2PingAfter,
+			PingTimeout:                   http2PingTimeout,
+		},
+	}
+}
+
+// Check returns a *URLError when callbacks may not go to this URL: it is not an absolute https URL of at most MaxURLLength
+// bytes, has a user, is not on a trusted site, names a port that is not allowed or an address that is not public. It
+// resolves no name: what a name leads to is decided again whenever a callback connects.
+func (s *Sender) Check(rawURL string) error {
+	_, err := s.perimeter.admit(rawURL)
+	return err
+}
+
+// Send posts the callback once and returns what the receiver answered. The error is nil for a 2xx alone. Otherwise it is
+// or wraps a *StatusError for another status, redirects included; a *URLError for a URL that Check refuses;
+// ErrForbiddenAddress; ErrTimeout; ErrReservedHeader; ctx's error when that has ended; or what the network said. It
+// holds neither secrets nor the URL. Where the receiver sent a Retry-After, the error is marked with retry.After.
+func (s *Sender) Send(ctx context.Context, request Request) (Response, error) {
+	started := time.Now()
+	response, err := s.attempt(ctx, request, started)
+	response.Duration = time.Since(started)
+	if err != nil {
+		err = fmt.Errorf("callback: send %s: %w", request.ID, err)
+	}
+	return response, err
+}
+
+func (s *Sender) attempt(ctx context.Context, request Request, now time.Time) (Response, error) {
+	t, err := s.perimeter.admit(request.URL)
+	if err != nil {
+		return Response{}, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("%w: none within %s", ErrTimeout, s.timeout))
+	defer cancel()
+	outgoing, err := s.build(ctx, request, t, now)
+	if err != nil {
+		return Response{}, err
+	}
+	// Not through an http.Client: a transport follows no redirect, keeps no cookie and puts no URL into its errors.
+	answer, err := s.transport.RoundTrip(outgoing)
+	if err != nil {
+		return Response{}, failure(ctx, err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	response := Response{Status: answer.StatusCode}
+	// The body of a 101 is the bare connection, which ctx does not end.
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		response.Body = readBody(answer.Body, s.maxResponseBytes)
+	}
+	return response, judge(answer)
+}
+
+// judge returns the error that an answer stands for, nil for a 2xx.
+func judge(answer *http.Response) error {
+	if answer.StatusCode >= 200 && answer.StatusCode <= 299 {
+		return nil
+	}
+	err := &StatusError{Status: answer.StatusCode}
+	if wait := parseRetryAfter(answer.Header.Get("Retry-After"), time.Now()); wait > 0 {
+		return retry.After(wait, err)
+	}
+	return err
+}
+
+// Close closes the connections that are idle. Call it after the last Send has returned; twice is fine.
+func (s *Sender) Close() error {
+	s.transport.CloseIdleConnections()
+	return nil
+}
