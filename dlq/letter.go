@@ -90,7 +90,7 @@ func setMetadata(msg *message.Message, key, value string) {
 func recordAttempt(msg *message.Message, startedAt time.Time, failure Failure) {
 	history := retry.DeliveryOf(msg).History
 	history = history.Append(retry.Attempt{
-		Number:     max(history.Last(), 0) + 1,
+		Number:     history.Last() + 1,
 		StartedAt:  startedAt.UTC(),
 		DurationMS: time.Since(startedAt).Milliseconds(),
 		Error:      failure.Message,
