@@ -27,7 +27,7 @@ func (s *Service) accept(ctx context.Context, body []byte) (Accepted, error) {
 	if int64(len(body)) > s.cfg.MaxBodyBytes {
 		return Accepted{}, newTooLargeProblem(s.cfg.MaxBodyBytes)
 	}
-	event, problem := eventOf(body)
+	event, problem := parseEvent(body)
 	if problem != nil {
 		return Accepted{}, problem
 	}
@@ -45,8 +45,8 @@ func (s *Service) accept(ctx context.Context, body []byte) (Accepted, error) {
 	return s.store(ctx, &event)
 }
 
-// eventOf reads what the library itself knows of a body. The ID is the client's choice, or "".
-func eventOf(body []byte) (Event, *Problem) {
+// parseEvent reads what the library itself knows of a body. The ID is the client's choice, or "".
+func parseEvent(body []byte) (Event, *Problem) {
 	e, problem := parseBody(body)
 	if problem != nil {
 		return Event{}, problem
