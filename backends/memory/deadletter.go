@@ -27,17 +27,21 @@ func newDeadLetter(entry *dlq.Entry) *deadLetter {
 	if l.entry.CorrelationID == "" {
 		l.entry.CorrelationID = entry.MessageID
 	}
-	l.metadata = message.Metadata(maps.Clone(l.entry.Metadata))
-	if l.metadata == nil {
-		l.metadata = message.Metadata{}
-	}
-	if !entry.AcceptedAt.IsZero() {
-		l.metadata[retry.MetadataAcceptedAt] = entry.AcceptedAt.UTC().Format(time.RFC3339Nano)
-	}
-	if l.entry.CorrelationID != entry.MessageID {
-		l.metadata[retry.MetadataCorrelationID] = l.entry.CorrelationID
-	}
+	l.metadata = redrivenMetadata(&l.entry)
 	return l
+}
+
+// redrivenMetadata is the entry's metadata and what of the event it does not name already.
+func redrivenMetadata(entry *dlq.Entry) message.Metadata {
+	metadata := make(message.Metadata, len(entry.Metadata)+2)
+	if !entry.AcceptedAt.IsZero() {
+		metadata[retry.MetadataAcceptedAt] = entry.AcceptedAt.UTC().Format(time.RFC3339Nano)
+	}
+	if entry.CorrelationID != entry.MessageID {
+		metadata[retry.MetadataCorrelationID] = entry.CorrelationID
+	}
+	maps.Copy(metadata, entry.Metadata)
+	return metadata
 }
 
 // shown returns a copy for a caller.

@@ -1,0 +1,111 @@
+package backendtest
+
+import (
+	"crypto/sha256"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/retry"
+)
+
+var acceptCases = []testCase{
+	{"records the event", acceptRecords},
+	{"publishes the message", acceptPublishes},
+	{"knows the event again", acceptKnows},
+	{"makes one event of calls at the same time", acceptConcurrently},
+	{"takes any body", acceptAnyBody},
+	{"unknown event is not found", findUnknown},
+}
+
+func acceptRecords(t *testing.T, f *fixture) {
+	a := acceptance("e-1", `{"a":1}`)
+	receipt, err := f.Events.Accept(t.Context(), a)
+	require.NoError(t, err)
+	assert.False(t, receipt.Known)
+
+	record := f.find(t, "e-1")
+	assert.Equal(t, "e-1", record.CorrelationID)
+	assert.Equal(t, a.BodyHash, record.BodyHash)
+	assert.Equal(t, asyncevents.StatusQueued, record.Status)
+	assert.Zero(t, record.Attempts)
+	assert.True(t, record.NextAttemptAt.IsZero())
+	assert.Nil(t, record.Response)
+	assert.Equal(t, asyncevents.CallbackRecord{}, record.Callback)
+	assert.WithinDuration(t, a.AcceptedAt, record.CreatedAt, time.Millisecond)
+	assert.WithinDuration(t, a.AcceptedAt, record.UpdatedAt, time.Minute)
+}
+
+func acceptPublishes(t *testing.T, f *fixture) {
+	a := acceptance("e-1", `{"a":1}`)
+	a.Message.Metadata.Set("traceparent", "00-1-2-01")
+	_, err := f.Events.Accept(t.Context(), a)
+	require.NoError(t, err)
+
+	msg := receive(t, f.consume(t, topic, quick()))
+	assert.Equal(t, "e-1", msg.UUID)
+	assert.JSONEq(t, `{"a":1}`, string(msg.Payload))
+	assert.Equal(t, "00-1-2-01", msg.Metadata.Get("traceparent"))
+	delivery := retry.DeliveryOf(msg)
+	assert.Equal(t, 1, delivery.Attempt)
+	assert.WithinDuration(t, a.AcceptedAt, delivery.AcceptedAt, 0)
+	msg.Ack()
+	f.requireEmpty(t, topic)
+}
+
+func acceptKnows(t *testing.T, f *fixture) {
+	f.accept(t, "e-1", "first")
+	for _, body := range []string{"first", "another"} {
+		receipt, err := f.Events.Accept(t.Context(), acceptance("e-1", body))
+		require.NoError(t, err)
+		assert.True(t, receipt.Known)
+		assert.Equal(t, sha256.Sum256([]byte("first")), receipt.BodyHash)
+	}
+	f.requireBacklog(t, topic, asyncevents.Backlog{Ready: 1})
+}
+
+func acceptConcurrently(t *testing.T, f *fixture) {
+	var fresh atomic.Int64
+	var group sync.WaitGroup
+	for range 100 {
+		group.Go(func() {
+			receipt, err := f.Events.Accept(t.Context(), acceptance("e-1", "{}"))
+			assert.NoError(t, err)
+			if !receipt.Known {
+				fresh.Add(1)
+			}
+			other, err := f.Events.Accept(t.Context(), acceptance(watermill.NewUUID(), "{}"))
+			assert.NoError(t, err)
+			assert.False(t, other.Known)
+		})
+	}
+	group.Wait()
+	assert.EqualValues(t, 1, fresh.Load())
+	f.requireBacklog(t, topic, asyncevents.Backlog{Ready: 101})
+}
+
+func acceptAnyBody(t *testing.T, f *fixture) {
+	for name, body := range odd() {
+		f.accept(t, name, string(body))
+	}
+	messages := f.consume(t, topic, quick())
+	for range odd() {
+		msg := receive(t, messages)
+		assert.Equal(t, string(odd()[msg.UUID]), string(msg.Payload), msg.UUID)
+		msg.Ack()
+	}
+}
+
+func findUnknown(t *testing.T, f *fixture) {
+	f.accept(t, "e-1", "{}")
+	for _, id := range []string{"", "e", "e-2", "E-1", "e-1 "} {
+		_, err := f.Events.Find(t.Context(), id)
+		require.ErrorIs(t, err, asyncevents.ErrNotFound, id)
+	}
+}

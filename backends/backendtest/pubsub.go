@@ -1,0 +1,41 @@
+package backendtest
+
+import (
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
+	"github.com/stretchr/testify/require"
+)
+
+// PubSub runs Watermill's own suite over a backend's transport: once with exactly-once delivery, which holds as long as
+// nobody dies, and once without, because the suite then tests more of Close. What it skips is what no backend
+// promises: order, consumer groups, old messages for new subscribers, and reconnecting, which needs a command that
+// restarts the server.
+func PubSub(t *testing.T, h Harness) {
+	t.Helper()
+	for name, features := range map[string]tests.Features{
+		"exactly once":  {ExactlyOnceDelivery: true, Persistent: true},
+		"at least once": {Persistent: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, h)
+			tests.TestPubSub(t, features, f.pubSub, nil)
+		})
+	}
+}
+
+// pubSub is what one process has: a publisher, which all share, and a consumer of its own.
+func (f *fixture) pubSub(t *testing.T) (message.Publisher, message.Subscriber) {
+	t.Helper()
+	subscriber, err := f.Subscriber(quick())
+	require.NoError(t, err)
+	return sharedPublisher{f.Publisher}, subscriber
+}
+
+// sharedPublisher is a publisher that others need after it was closed.
+type sharedPublisher struct{ message.Publisher }
+
+// Close does nothing.
+func (sharedPublisher) Close() error { return nil }

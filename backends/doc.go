@@ -1,0 +1,63 @@
+// Package backends is where the backends stand, each a package of its own below this one: memory, sqlite and their
+// like. This page is the contract that every one of them holds to; package backendtest is the same contract as a test
+// suite, which a backend from elsewhere can run as well.
+//
+// # Backend
+//
+// Open or New returns an [asyncevents.Backend]: a transport (Publisher, Subscriber) and stores (Events, DeadLetters,
+// Jobs, Exports, Audit). All of it may be used from any number of goroutines and, where data outlives the process, from
+// any number of processes. A call whose context has ended returns an error and changes nothing. An error other than
+// the documented sentinels means that the store could not be used and that nothing was changed. What a caller hands in
+// or gets is its own: changing it changes nothing that is stored. Close may be called twice; afterwards every call
+// fails.
+//
+// # Transport
+//
+// Publish returns when all of its messages are durable, or with an error, and then none is there. Payloads are any
+// bytes, metadata any valid UTF-8, and both arrive as they were sent. A message whose metadata carries Watermill's
+// delay (components/delay) is not delivered before its time, and is delivered without those keys. A delay that cannot
+// be read is none.
+//
+// Each message is claimed by one consumer at a time, under a lease that is renewed while the handler runs. The claim
+// counts the attempt before the handler sees the message: retry.MetadataAttempt is 1 for the first, and counts starts
+// that killed the process. A lease that runs out is an attempt that ended without a word: it is added to the history
+// in retry.MetadataHistory, and the message comes back after the wait of SubscriberConfig.Policy. Whoever lost a claim
+// can settle nothing with it.
+//
+// Ack removes the message. Nack brings it back with the metadata that the handler left on it, after the delay that
+// stands there or else the policy's; that is a lower bound, and neither holds a place nor a connection. At most
+// Concurrency messages are in flight for a subscription.
+//
+// Close of a Subscriber stops claiming and closes the channels, waits for messages in flight to be settled, at most
+// CloseTimeout, then ends their contexts and gives them back. What no handler has seen goes back without an attempt.
+// Close returns when all that is done.
+//
+// No order is promised.
+//
+// # Stores and transport together
+//
+// Where both share a database, Events.Settle and DeadLetters.Add settle the delivered message whose context (or a
+// child of it, such as one by context.WithoutCancel) they are called with, in the same transaction as the rest. With
+// a claim that was lost or settled before they return dlq.ErrNotHeld and change nothing. The Ack or Nack that follows
+// then does nothing. Called with any other context they touch no message.
+//
+// Events.Accept publishes in the transaction that records the event, so that there is never the one without the
+// other. DeadLetters.Redrive removes the entry and publishes its message in one transaction: with Redrives one higher,
+// an attempt count that starts again, and the history as it is. It sets the event's status to retried where the queue
+// is asyncevents.EventsQueue, and its callback's to pending where it is asyncevents.CallbacksQueue, and counts what it
+// moved for the retry job that it is told of.
+//
+// # Stores
+//
+// [asyncevents.Store], [dlq.Store], [retry.Store], [export.Catalog] and [asyncevents.AuditLog] say what their methods
+// promise. Times are the store's own clock, so that replicas with different ones agree about leases and delays. Ids of
+// dead letters and audit rows grow; an id is never used twice.
+package backends
+
+import (
+	// For the links above.
+	_ "github.com/redrive-go/redrive/asyncevents"
+	_ "github.com/redrive-go/redrive/dlq"
+	_ "github.com/redrive-go/redrive/export"
+	_ "github.com/redrive-go/redrive/retry"
+)
