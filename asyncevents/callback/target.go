@@ -6,12 +6,16 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
 
 // MaxURLLength is the longest callback URL, in bytes.
 const MaxURLLength = 2048
+
+// maxNameLength is the longest host name in ASCII, without a trailing dot.
+const maxNameLength = 253
 
 // target is where a callback goes: a URL whose host is in the one form that is both judged and dialled.
 type target struct {
@@ -108,6 +112,10 @@ func parseHost(host string) (string, netip.Addr, error) {
 // asciiName returns a host name in lower-case ASCII. Like net/http it maps names that are not ASCII with IDNA's lookup
 // rules; those also turn full-width digits and dots into plain ones, so addresses are looked for afterwards.
 func asciiName(host string) (string, error) {
+	// Punycode takes at least a byte for each character, and its encoder a time that grows with the square of them.
+	if utf8.RuneCountInString(host) > maxNameLength+1 {
+		return "", &URLError{Reason: "must have a valid host name"}
+	}
 	name := strings.ToLower(host)
 	if strings.ContainsFunc(host, func(r rune) bool { return r > '~' }) {
 		ascii, err := idna.Lookup.ToASCII(host)
@@ -117,7 +125,7 @@ func asciiName(host string) (string, error) {
 		name = ascii
 	}
 	name = strings.TrimSuffix(name, ".")
-	if len(name) > 253 {
+	if len(name) > maxNameLength {
 		return "", &URLError{Reason: "must have a valid host name"}
 	}
 	for label := range strings.SplitSeq(name, ".") {

@@ -68,6 +68,7 @@ func TestParseTargetRefuses(t *testing.T) {
 		"https://" + strings.Repeat("a", 64):   "host name",
 		"https://" + strings.Repeat("a.", 128): "host name",
 		long:                                   "2048 bytes",
+		"https://" + strings.Repeat("é.", 128): "host name",
 		"https://2130706433/":                  "IPv4",
 		"https://0x7f000001/":                  "IPv4",
 		"https://0x7f.1/":                      "IPv4",
