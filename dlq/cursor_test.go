@@ -1,7 +1,6 @@
 package dlq_test
 
 import (
-	"encoding/base64"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,7 +10,7 @@ import (
 )
 
 func FuzzCursor(f *testing.F) {
-	for _, seed := range []string{"", "Mg", "MA", "!", "LTE", "MDI", "Mg==", base64.RawURLEncoding.EncodeToString([]byte("x"))} {
+	for _, seed := range []string{"", "Mg", "MA", "!", "LTE", "MDI", "Mg==", "eA"} {
 		f.Add(seed)
 	}
 	m := dlq.NewManager(&fake{entries: []dlq.Entry{{ID: 2, Queue: "events"}, {ID: 3, Queue: "events"}}}, quiet)
