@@ -59,7 +59,8 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, problem *Proble
 func locationOf(r *http.Request, id string) string {
 	path := eventsPath
 	if r.RequestURI != eventsPath {
-		if uri, err := url.ParseRequestURI(r.RequestURI); err == nil && strings.Trim(uri.Path, "/") != "" {
+		uri, err := url.ParseRequestURI(r.RequestURI)
+		if err == nil && strings.HasPrefix(uri.Path, "/") && strings.Trim(uri.Path, "/") != "" {
 			path = uri.EscapedPath()
 		}
 	}

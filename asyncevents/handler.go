@@ -90,7 +90,11 @@ func (h *handler) serveEvent(w http.ResponseWriter, r *http.Request, id string) 
 		return
 	}
 	record, err := h.intake.Status(r.Context(), id)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		h.refuse(w, r, newNotFoundProblem())
+		return
+	case err != nil:
 		h.refuse(w, r, h.problemOf(r, "find event "+id, err))
 		return
 	}
@@ -138,11 +142,8 @@ func (h *handler) authenticated(w http.ResponseWriter, r *http.Request) bool {
 // problemOf is what to tell the client about an error. What the client need not know is logged here, once.
 func (h *handler) problemOf(r *http.Request, operation string, err error) *Problem {
 	var problem *Problem
-	switch {
-	case errors.As(err, &problem) && problem != nil:
+	if errors.As(err, &problem) && problem != nil {
 		return problem
-	case errors.Is(err, ErrNotFound):
-		return newNotFoundProblem()
 	}
 	h.config.logger.ErrorContext(r.Context(), "asyncevents: cannot "+operation, slog.Any("error", err))
 	// Spread, so that the clients of an outage do not all come back in the same second.

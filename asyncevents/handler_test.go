@@ -309,6 +309,14 @@ func TestHandlerRefusesBrokenRecords(t *testing.T) {
 	assert.Contains(t, d.log.String(), "encode event id-1")
 }
 
+// An event that was just sent cannot be unknown to its client: that is a fault of ours, to be tried again.
+func TestHandlerNeverAnswersPostWithNotFound(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.intake.err = fmt.Errorf("asyncevents: accept event id-1 again: %w", ErrNotFound)
+	assert.Equal(t, http.StatusServiceUnavailable, d.post(`{}`).Code)
+}
+
 func TestHandlerLogsToTheDefault(t *testing.T) {
 	t.Parallel()
 	h, ok := newHandler(&fakeIntake{}, handlerConfig{}).(*handler)

@@ -22,7 +22,8 @@ func (v Validator) check(ctx context.Context, event *Event) *Problem {
 		return nil
 	}
 	var problem *Problem
-	if errors.As(err, &problem) && problem != nil {
+	if errors.As(err, &problem) {
+		// A function that returns *Problem and is wrapped as a Validator makes a nil one mean no problem.
 		return problem
 	}
 	return newMalformedProblem(err.Error())
@@ -81,11 +82,8 @@ func All(validators ...Validator) Validator {
 	validators = slices.Clone(validators)
 	return func(ctx context.Context, event *Event) error {
 		for _, validator := range validators {
-			if validator == nil {
-				continue
-			}
-			if err := validator(ctx, event); err != nil {
-				return err
+			if problem := validator.check(ctx, event); problem != nil {
+				return problem
 			}
 		}
 		return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// eventOf returns the event that intake makes of a body.
-func eventOf(t *testing.T, body string) *Event {
+// parsedEvent returns the event that intake makes of a body.
+func parsedEvent(t *testing.T, body string) *Event {
 	t.Helper()
 	parsed, problem := parseBody([]byte(body))
 	require.Nil(t, problem)
@@ -40,7 +40,7 @@ func TestRequireFields(t *testing.T) {
 		`{"customer":"c","action":"a","data":{},"store" :  ""  }`:   "store",
 		`{"customer":"c","action":"a","data":{},"STORE":"no case"}`: "store",
 	} {
-		problem := validator.check(t.Context(), eventOf(t, body))
+		problem := validator.check(t.Context(), parsedEvent(t, body))
 		if missing == "" {
 			assert.Nil(t, problem, body)
 			continue
@@ -70,9 +70,10 @@ func TestAllStopsAtTheFirstRefusal(t *testing.T) {
 			return err
 		}
 	}
-	validator := All(ask("a", nil), nil, ask("b", errors.New("no")), ask("c", nil))
+	var none *Problem
+	validator := All(ask("a", nil), nil, ask("b", none), ask("c", errors.New("no")), ask("d", nil))
 	assert.Equal(t, newMalformedProblem("no"), validator.check(t.Context(), &Event{}))
-	assert.Equal(t, []string{"a", "b"}, asked)
+	assert.Equal(t, []string{"a", "b", "c"}, asked)
 	assert.Nil(t, All().check(t.Context(), &Event{}))
 }
 
