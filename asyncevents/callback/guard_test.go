@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -239,5 +241,12 @@ func TestSendTakesNoProxyFromTheEnvironment(t *testing.T) {
 	defer cancel()
 	_, err := s.Send(ctx, requestTo("https://inside.example/hook"))
 	require.ErrorIs(t, err, ErrForbiddenAddress)
+
+	// Here the guard would let the proxy pass. By name, because such variables do not hold for 127.0.0.1.
+	server, seen := capture(t, http.StatusOK, nil)
+	open := senderFor(t, dialHooks{resolver: newFakeDNS(t, always("127.0.0.1"))}, nil)
+	_, err = open.Send(ctx, requestTo(strings.Replace(server.URL, "127.0.0.1", "inside.example", 1)))
+	require.NoError(t, err)
+	assert.Len(t, seen, 1, "it came directly")
 	proxy.requireUntouched(t)
 }
