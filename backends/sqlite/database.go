@@ -162,38 +162,44 @@ func checkPages(ctx context.Context, tx *sql.Tx, path string) error {
 }
 
 // write runs work in a transaction and returns when it is durable. Units that wait at the same time share one
-// transaction and one sync of the disk; work that fails is rolled back on its own. work may run more than once.
+// transaction and one sync of the disk; where one of them fails, each gets a transaction of its own. So work may run
+// more than once.
 func (db *database) write(work func(*tx) error) error { return db.units.Do(&unit{work}) }
 
-// commit runs a batch of units in one transaction.
+// commit runs a batch of units. Savepoints would undo a failed unit alone, but SQLite copies each page that changes
+// within one, and units hardly ever fail.
 func (db *database) commit(batch []*unit) []error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	if db.closed {
-		return gather.Fail(len(batch), queue.ErrClosed)
-	}
-	t := &tx{db: db}
-	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
+	err := db.transact(batch)
+	if err == nil || len(batch) == 1 {
 		return gather.Fail(len(batch), err)
 	}
 	errs := make([]error, len(batch))
-	for i, u := range batch {
-		errs[i] = t.savepoint(u.work)
-	}
-	if _, err := t.exec("COMMIT"); err != nil {
-		_, undo := t.exec("ROLLBACK")
-		return gather.Fail(len(batch), errors.Join(fmt.Errorf("commit: %w", err), ignoreNoTransaction(undo)))
+	for i := range batch {
+		errs[i] = db.transact(batch[i : i+1])
 	}
 	return errs
 }
 
-// ignoreNoTransaction drops the complaint of a ROLLBACK after SQLite has rolled back by itself, as it does when the
-// disk is full.
-func ignoreNoTransaction(err error) error {
-	if errorCode(err) == sqlite3.SQLITE_ERROR {
-		return nil
+// transact runs units in one transaction: all of them, or with an error none.
+func (db *database) transact(units []*unit) error {
+	if db.closed {
+		return queue.ErrClosed
 	}
-	return err
+	t := &tx{db: db}
+	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	for _, u := range units {
+		if err := t.safely(u.work); err != nil {
+			return errors.Join(err, t.rollback())
+		}
+	}
+	if _, err := t.exec("COMMIT"); err != nil {
+		return errors.Join(fmt.Errorf("commit: %w", err), t.rollback())
+	}
+	return nil
 }
 
 // errorCode returns the primary result code of SQLite that err carries, or 0.

@@ -77,10 +77,20 @@ func (s *eventStore) Accept(_ context.Context, a asyncevents.Acceptance) (asynce
 
 func (s *eventStore) flushAccepts(batch []*accepting) []error {
 	var published []outgoing
-	err := s.db.write(func(t *tx) (err error) {
-		published, err = t.accept(batch)
-		return err
-	})
+	accept := func(choose func(*tx) ([]*accepting, error)) error {
+		return s.db.write(func(t *tx) error {
+			fresh, err := choose(t)
+			if err == nil {
+				published, err = t.accept(fresh)
+			}
+			return err
+		})
+	}
+	// As good as always all of them are new, and nothing needs to be looked up.
+	err := accept(func(*tx) ([]*accepting, error) { return batch, nil })
+	if errors.Is(err, errKnown) {
+		err = accept(func(t *tx) ([]*accepting, error) { return t.unknown(batch) })
+	}
 	if err != nil {
 		return gather.Fail(len(batch), err)
 	}
@@ -88,39 +98,28 @@ func (s *eventStore) flushAccepts(batch []*accepting) []error {
 	return nil
 }
 
-// accept records new events and publishes their messages. As good as always all of them are new.
-func (t *tx) accept(batch []*accepting) (published []outgoing, err error) {
-	var inserted int64
-	if err := t.savepoint(func(t *tx) (err error) {
-		if inserted, err = t.insertEvents(batch); err == nil && inserted < int64(len(batch)) {
-			err = errKnown
-		}
-		return err
-	}); errors.Is(err, errKnown) {
-		if batch, err = t.unknown(batch); err != nil {
-			return nil, err
-		}
-		_, err = t.insertEvents(batch)
-		if err != nil {
-			return nil, err
-		}
-	} else if err != nil {
+// errKnown is returned by accept when one of the correlation ids is known.
+var errKnown = errors.New("known correlation id")
+
+// accept records new events and publishes their messages.
+func (t *tx) accept(batch []*accepting) ([]outgoing, error) {
+	inserted, err := t.insertEvents(batch)
+	if err != nil {
 		return nil, err
 	}
-	published = make([]outgoing, len(batch))
+	if inserted < int64(len(batch)) {
+		return nil, errKnown
+	}
+	published := make([]outgoing, len(batch))
 	for i, a := range batch {
 		published[i] = outgoing{a.Topic, a.Message}
 	}
 	return published, t.publish(published)
 }
 
-// errKnown undoes an insert in which some of the correlation ids were known.
-var errKnown = errors.New("known correlation id")
-
 func (t *tx) insertEvents(batch []*accepting) (int64, error) {
 	args := make([]any, 0, 5*len(batch))
 	for _, a := range batch {
-		a.receipt = asyncevents.Receipt{}
 		at := micros(a.AcceptedAt)
 		args = append(args, a.CorrelationID, a.BodyHash[:], string(asyncevents.StatusQueued), at, at)
 	}
@@ -148,6 +147,7 @@ func (t *tx) unknown(batch []*accepting) (fresh []*accepting, err error) {
 		return nil, err
 	}
 	for _, a := range batch {
+		a.receipt = asyncevents.Receipt{}
 		hash, ok := known[a.CorrelationID]
 		if !ok {
 			known[a.CorrelationID] = a.BodyHash

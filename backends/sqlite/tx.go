@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // tx is the present transaction on the writing connection. Its statements stay prepared.
@@ -74,19 +76,11 @@ func (t *tx) ints(query string, args ...any) (values []int64, err error) {
 	return values, err
 }
 
-// savepoint runs work, and undoes what it did when it fails.
-func (t *tx) savepoint(work func(*tx) error) error {
-	if _, err := t.exec("SAVEPOINT unit"); err != nil {
-		return err
-	}
-	err := t.safely(work)
-	if err != nil {
-		if _, undo := t.exec("ROLLBACK TO unit"); undo != nil {
-			err = errors.Join(err, undo)
-		}
-	}
-	if _, done := t.exec("RELEASE unit"); done != nil {
-		err = errors.Join(err, done)
+// rollback undoes the transaction. SQLite may have done so by itself, as it does when the disk is full.
+func (t *tx) rollback() error {
+	_, err := t.exec("ROLLBACK")
+	if errorCode(err) == sqlite3.SQLITE_ERROR { // "no transaction is active"
+		return nil
 	}
 	return err
 }

@@ -1,0 +1,121 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/redrive-go/redrive/asyncevents"
+)
+
+// BenchmarkConsume consumes waiting messages through Watermill's router, with nothing but the queue.
+func BenchmarkConsume(b *testing.B) {
+	for _, backend := range backends {
+		for _, flight := range []int{100, 500} {
+			for _, takes := range []time.Duration{0, 5 * time.Millisecond} {
+				b.Run(fmt.Sprintf("%s/flight=%d/handler=%s", backend.name, flight, takes), func(b *testing.B) {
+					consume(b, backend.open(b), flight, takes)
+				})
+			}
+		}
+	}
+}
+
+func consume(b *testing.B, backend *asyncevents.Backend, flight int, takes time.Duration) {
+	publish(b, backend.Publisher, b.N)
+	sub, err := backend.Subscriber(asyncevents.SubscriberConfig{Concurrency: flight})
+	must(b, err)
+	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
+	must(b, err)
+	var handled atomic.Int64
+	done := make(chan struct{})
+	router.AddConsumerHandler("bench", "bench", sub, func(*message.Message) error {
+		if takes > 0 {
+			time.Sleep(takes)
+		}
+		if handled.Add(1) == int64(b.N) {
+			close(done)
+		}
+		return nil
+	})
+	b.ResetTimer()
+	ended := make(chan error, 1)
+	go func() { ended <- router.Run(context.Background()) }()
+	<-done
+	<-router.Running()
+	must(b, router.Close())
+	b.StopTimer()
+	must(b, <-ended)
+	if n := handled.Load(); n != int64(b.N) {
+		b.Fatalf("%d messages handled, not %d", n, b.N)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+func publish(b *testing.B, p message.Publisher, n int) {
+	for n > 0 {
+		batch := make([]*message.Message, min(n, 1000))
+		for i := range batch {
+			batch[i] = message.NewMessage(watermill.NewUUID(), body)
+		}
+		must(b, p.Publish("bench", batch...))
+		n -= len(batch)
+	}
+}
+
+// BenchmarkProcess consumes waiting events through the whole service: attempt, status, settlement.
+func BenchmarkProcess(b *testing.B) {
+	for _, backend := range backends {
+		for _, takes := range []time.Duration{0, 5 * time.Millisecond} {
+			b.Run(fmt.Sprintf("%s/flight=500/handler=%s", backend.name, takes), func(b *testing.B) {
+				var handled atomic.Int64
+				done := make(chan struct{})
+				s := newService(b, backend.open(b), func(context.Context, asyncevents.Event) (any, error) {
+					if takes > 0 {
+						time.Sleep(takes)
+					}
+					if handled.Add(1) == int64(b.N) {
+						close(done)
+					}
+					return nil, nil
+				}, asyncevents.Config{Concurrency: 500})
+				fill(b, s, b.N)
+				b.ResetTimer()
+				ctx, cancel := context.WithCancel(context.Background())
+				ended := make(chan error, 1)
+				go func() { ended <- s.Run(ctx) }()
+				<-done
+				cancel()
+				must(b, <-ended)
+				b.StopTimer()
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			})
+		}
+	}
+}
+
+// fill accepts n events from many callers.
+func fill(b *testing.B, s *asyncevents.Service, n int) {
+	var left atomic.Int64
+	left.Store(int64(n))
+	errs := make(chan error, 256)
+	for range cap(errs) {
+		go func() {
+			for left.Add(-1) >= 0 {
+				if _, err := s.Accept(context.Background(), asyncevents.Submission{Body: body}); err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range cap(errs) {
+		must(b, <-errs)
+	}
+}
