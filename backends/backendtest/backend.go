@@ -115,7 +115,9 @@ func backendReopened(t *testing.T, f *fixture) {
 func (f *fixture) furnish(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
-	subscriber, messages := f.subscribe(t, quick())
+	cfg := quick()
+	cfg.CloseTimeout = patience
+	subscriber, messages := f.subscribe(t, cfg)
 	f.accept(t, "e-1", "{}")
 	msg := receive(t, messages)
 	require.NoError(t, f.Events.Settle(settling(msg), processed("e-1")))

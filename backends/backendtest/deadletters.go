@@ -24,6 +24,7 @@ var deadLetterCases = []testCase{
 	{"an empty DLQ", deadEmpty},
 	{"an entry comes back as it was added", deadWhole},
 	{"any payload and metadata", deadOdd},
+	{"what is stored is a copy", deadCopies},
 	{"adding is idempotent by message id", deadIdempotent},
 	{"adding removes the delivered message", deadSettles},
 	{"DLQs are apart", deadApart},
@@ -92,6 +93,23 @@ func deadOdd(t *testing.T, f *fixture) {
 			assert.Equal(t, v, msg.Metadata.Get(k), k)
 		}
 		msg.Ack()
+	}
+}
+
+func deadCopies(t *testing.T, f *fixture) {
+	e := entry(deadQueue, "m-1")
+	require.NoError(t, f.DeadLetters.Add(t.Context(), e))
+	want := entry(deadQueue, "m-1")
+	for range 2 {
+		got := f.list(t, deadQueue)[0]
+		assert.Equal(t, string(want.Payload), string(got.Payload))
+		assert.Equal(t, want.Metadata, got.Metadata)
+		assert.Equal(t, want.Attempts, got.Attempts)
+		for _, mine := range []dlq.Entry{e, got} {
+			mine.Payload[0] = 'X'
+			mine.Metadata["colour"] = "changed"
+			mine.Attempts[0].Error = "changed"
+		}
 	}
 }
 

@@ -48,11 +48,12 @@ func closeAtEnd(t *testing.T, backend *asyncevents.Backend) {
 	})
 }
 
-// quick is a consumer whose failures come back soon.
+// quick is a consumer whose failures come back soon, and that does not wait long for messages which a case leaves
+// unacknowledged.
 func quick() asyncevents.SubscriberConfig {
 	return asyncevents.SubscriberConfig{
 		Concurrency:  10,
-		CloseTimeout: time.Second,
+		CloseTimeout: 100 * time.Millisecond,
 		PollInterval: 20 * time.Millisecond,
 		Policy:       retry.Fixed(10 * time.Millisecond),
 	}

@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
@@ -29,7 +30,9 @@ func PubSub(t *testing.T, h Harness) {
 // pubSub is what one process has: a publisher, which all share, and a consumer of its own.
 func (f *fixture) pubSub(t *testing.T) (message.Publisher, message.Subscriber) {
 	t.Helper()
-	subscriber, err := f.Subscriber(quick())
+	cfg := quick()
+	cfg.CloseTimeout = time.Second
+	subscriber, err := f.Subscriber(cfg)
 	require.NoError(t, err)
 	return sharedPublisher{f.Publisher}, subscriber
 }
