@@ -34,7 +34,7 @@ func (h *handler) record(c *call, err error) {
 	if err != nil && row.Detail == "" {
 		row.Detail = problemOf(err).Message
 	}
-	row.Detail = retry.CutText(row.Detail)
+	row.Detail = retry.CutText(plainText(row.Detail))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), auditTimeout)
 	defer cancel()
 	if err := h.audit.Append(ctx, row); err != nil {

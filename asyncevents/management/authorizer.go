@@ -63,5 +63,5 @@ func (a Authorizer) ask(r *http.Request, action Action) (actor string, err error
 		}
 	}()
 	actor, err = a(r, action)
-	return cutActor(actor), err
+	return plainLine(actor), err
 }

@@ -5,23 +5,18 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/dlq"
 )
 
-// Limits of what a request may ask for and say.
+// Parameters in the query string.
 const (
-	defaultLimit  = 50
-	maxLimit      = 1000
-	maxActor      = 128
-	maxExportID   = 64
-	paramLimit    = "limit"
-	paramCursor   = "cursor"
-	paramConfirm  = "confirm"
-	paramBefore   = "before"
-	paramFlash    = "flash"
+	paramLimit   = "limit"
+	paramCursor  = "cursor"
+	paramConfirm = "confirm"
+	paramBefore  = "before"
+	paramFlash   = "flash"
 )
 
 // call is one request on its way.
@@ -36,6 +31,8 @@ type call struct {
 	allow []string
 	// queue and id are the path's variables.
 	queue, id string
+	// fields is the JSON body of an API call that changes something.
+	fields object
 	// row is what the audit log will say. What serves the route fills in target, count and detail.
 	row asyncevents.AuditRow
 }
@@ -53,8 +50,8 @@ func (c *call) isAPI() bool {
 	return len(c.place.segments) > 0 && c.place.segments[0] == "api"
 }
 
-// check refuses what no route of its kind serves: unknown queues and, in the API, unknown parameters. A parameter that
-// was meant as a filter and is not read would make the call do more than was asked for.
+// check refuses unknown queues and, in the API, unknown parameters and fields of the body: one that was meant as a filter
+// and is not read would make the call do more than was asked for.
 func (c *call) check() error {
 	if c.queue != "" {
 		if !slices.Contains(queueNames, c.queue) {
@@ -70,7 +67,12 @@ func (c *call) check() error {
 			return newUnsupportedProblem("Parameter", name)
 		}
 	}
-	return nil
+	if !c.route.changes() {
+		return nil
+	}
+	var err error
+	c.fields, err = c.object(c.route.fields...)
+	return err
 }
 
 // may is whether the sender is allowed another action too, so that pages show no button in vain.
@@ -83,11 +85,11 @@ func (c *call) may(action Action) bool {
 func (c *call) limit() (int, error) {
 	text := c.r.URL.Query().Get(paramLimit)
 	if text == "" {
-		return defaultLimit, nil
+		return dlq.DefaultPage, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > maxLimit {
-		return 0, newMalformedProblem(fmt.Sprintf("Parameter 'limit' must be 1 to %d", maxLimit))
+	if err != nil || n < 1 || n > dlq.MaxPage {
+		return 0, newMalformedProblem(fmt.Sprintf("Parameter 'limit' must be 1 to %d", dlq.MaxPage))
 	}
 	return n, nil
 }
@@ -102,19 +104,6 @@ func (c *call) entryID() (int64, error) {
 	return id, nil
 }
 
-// exportID returns the id of an export in the path. What cannot be an id names no export, and stays out of the
-// store.
-func (c *call) exportID() (string, error) {
-	isForeign := func(r rune) bool {
-		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-'
-	}
-	if len(c.id) > maxExportID || strings.ContainsFunc(c.id, isForeign) {
-		return "", newExportProblem()
-	}
-	c.row.Target = c.id
-	return c.id, nil
-}
-
 // input returns a field of a page's form, or a parameter of an API call.
 func (c *call) input(name string) (string, error) {
 	if c.isAPI() {
@@ -124,19 +113,4 @@ func (c *call) input(name string) (string, error) {
 		return "", bodyProblem(err)
 	}
 	return c.r.PostForm.Get(name), nil
-}
-
-// cutActor makes an actor fit for any store: valid UTF-8 without control characters, and not long.
-func cutActor(actor string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(actor, "\uFFFD"))
-	for len(clean) > maxActor {
-		_, size := utf8.DecodeLastRuneInString(clean)
-		clean = clean[:len(clean)-size]
-	}
-	return clean
 }

@@ -23,13 +23,16 @@ type Config struct {
 	Base string
 }
 
-// Validate returns every fault, joined, each naming its field.
+// Validate returns every fault, joined, each naming its field. Nil is valid.
 func (c *Config) Validate() error {
 	var faults []error
+	if c == nil {
+		return nil
+	}
 	if c.Base != "" && !strings.HasPrefix(c.Base, "/") {
 		faults = append(faults, fmt.Errorf("management: Config.Base must begin with a slash: %q", c.Base))
 	}
-	if c.Base != "" && path.Clean("/"+c.Base) != "/"+strings.Trim(c.Base, "/") {
+	if trimmed := strings.Trim(c.Base, "/"); path.Clean("/"+trimmed) != "/"+trimmed || strings.Contains(c.Base, "//") {
 		faults = append(faults, fmt.Errorf("management: Config.Base must be a clean path: %q", c.Base))
 	}
 	return errors.Join(faults...)

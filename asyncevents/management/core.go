@@ -10,7 +10,7 @@ import (
 )
 
 // queueNames are the DLQs of a Service, in the order in which they are shown.
-var queueNames = []string{asyncevents.EventsQueue, asyncevents.CallbacksQueue}
+var queueNames = asyncevents.Queues()
 
 // core is the pieces of a Service that the management shows and works on.
 type core struct {

@@ -22,15 +22,15 @@ var exportRoutes = routes{
 	{method: http.MethodGet, pattern: "api/queues/{queue}/exports", action: ActionView, params: []string{paramLimit},
 		serve: listExports},
 	{method: http.MethodPost, pattern: "api/queues/{queue}/exports", action: ActionExport, audit: "export",
-		serve: startExport},
+		fields: []string{fieldFormat}, serve: startExport},
 	{method: http.MethodGet, pattern: "api/exports/{id}", action: ActionView, serve: getExport},
 	{method: http.MethodDelete, pattern: "api/exports/{id}", action: ActionExport, audit: "export_delete",
 		serve: deleteExport},
 	{method: http.MethodGet, pattern: "api/exports/{id}/download", action: ActionExport, serve: downloadExport},
 }
 
-// formatJSON is the one format that an export can be asked for in.
-const formatJSON = "json"
+// fieldFormat is the field of the body that names the file's format.
+const fieldFormat = "format"
 
 // exportList is the latest exports, newest first.
 type exportList struct {
@@ -74,11 +74,8 @@ func getExport(c *call) (answer, error) {
 }
 
 func (c *call) export() (export.Record, error) {
-	id, err := c.exportID()
-	if err != nil {
-		return export.Record{}, err
-	}
-	return c.exports.Get(c.r.Context(), id)
+	c.row.Target = plainLine(c.id)
+	return c.exports.Get(c.r.Context(), c.id)
 }
 
 func startExport(c *call) (answer, error) {
@@ -90,20 +87,15 @@ func startExport(c *call) (answer, error) {
 	return jsonAnswer{http.StatusAccepted, inUTC(record)}, err
 }
 
-// checkFormat refuses every body but an empty one and the one format there is.
+// checkFormat refuses any format but the one there is.
 func (c *call) checkFormat() error {
-	if !c.isAPI() {
+	raw, ok := c.fields[fieldFormat]
+	if !ok {
 		return nil
 	}
-	fields, err := c.object("format")
-	if err != nil {
-		return err
-	}
-	if raw, ok := fields["format"]; ok {
-		var format string
-		if json.Unmarshal(raw, &format) != nil || format != formatJSON {
-			return newBadRequestProblem(CodeUnsupported, "Field 'format' must be \"json\"")
-		}
+	var format string
+	if json.Unmarshal(raw, &format) != nil || format != export.FormatJSON {
+		return newBadRequestProblem(CodeUnsupported, "Field 'format' must be \""+export.FormatJSON+"\"")
 	}
 	return nil
 }
@@ -118,11 +110,7 @@ func deleteExport(c *call) (answer, error) {
 }
 
 func downloadExport(c *call) (answer, error) {
-	id, err := c.exportID()
-	if err != nil {
-		return nil, err
-	}
-	file, record, err := c.exports.Open(c.r.Context(), id)
+	file, record, err := c.exports.Open(c.r.Context(), c.id)
 	if err != nil {
 		return nil, err
 	}

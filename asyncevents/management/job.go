@@ -31,15 +31,17 @@ type jobStatus struct {
 // Ended is whether the job does nothing any more.
 func (s jobStatus) Ended() bool { return s.State.Ended() }
 
-func (h *handler) jobStatus(ctx context.Context, job retry.Job) (jobStatus, error) {
+// jobStatus goes without an estimate where none can be made: by then a job may have been started, and that has to be
+// said.
+func (h *handler) jobStatus(ctx context.Context, job retry.Job) jobStatus {
 	eta, err := h.jobs.ETA(ctx, job)
 	if err != nil {
-		return jobStatus{}, err
+		h.cfg.Logger.WarnContext(ctx, "management: end of retry job unknown", "job", job.ID, "error", err)
 	}
 	status := jobStatus{Job: job, Remaining: job.Remaining(), ETA: eta.UTC()}
 	status.StartedAt, status.EndedAt = job.StartedAt.UTC(), job.EndedAt.UTC()
 	status.NextBatchAt = job.NextBatchAt.UTC()
-	return status, nil
+	return status
 }
 
 func getJob(c *call) (answer, error) {
@@ -47,21 +49,16 @@ func getJob(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.job(http.StatusOK, job)
+	return jsonAnswer{http.StatusOK, c.jobStatus(c.r.Context(), job)}, nil
 }
 
 func startJob(c *call) (answer, error) {
-	if c.isAPI() {
-		if _, err := c.object(); err != nil {
-			return nil, err
-		}
-	}
 	job, err := c.jobs.Start(c.r.Context(), c.queue, c.row.Actor)
 	if err != nil {
 		return nil, err
 	}
 	c.row.Target, c.row.Count = job.ID, job.Total
-	return c.job(http.StatusAccepted, job)
+	return jsonAnswer{http.StatusAccepted, c.jobStatus(c.r.Context(), job)}, nil
 }
 
 func stopJob(c *call) (answer, error) {
@@ -70,10 +67,5 @@ func stopJob(c *call) (answer, error) {
 		return nil, err
 	}
 	c.row.Target, c.row.Count = job.ID, job.Moved
-	return c.job(http.StatusAccepted, job)
-}
-
-func (c *call) job(status int, job retry.Job) (answer, error) {
-	view, err := c.jobStatus(c.r.Context(), job)
-	return jsonAnswer{status, view}, err
+	return jsonAnswer{http.StatusAccepted, c.jobStatus(c.r.Context(), job)}, nil
 }

@@ -50,7 +50,7 @@ func newMalformedProblem(message string) *asyncevents.Problem {
 
 // newUnsupportedProblem names the parameter or field that a call does not know; kind says which of the two.
 func newUnsupportedProblem(kind, name string) *asyncevents.Problem {
-	return newBadRequestProblem(CodeUnsupported, kind+" '"+cutActor(name)+"' is not supported by this call")
+	return newBadRequestProblem(CodeUnsupported, kind+" '"+plainLine(name)+"' is not supported by this call")
 }
 
 func newBadRequestProblem(code int, message string) *asyncevents.Problem {

@@ -103,9 +103,9 @@ func (h *handler) queueStatus(ctx context.Context, name string) (queueStatus, er
 	case err != nil:
 		return queueStatus{}, err
 	}
-	view, err := h.jobStatus(ctx, job)
+	view := h.jobStatus(ctx, job)
 	status.RetryJob = &view
-	return status, err
+	return status, nil
 }
 
 // backlogStatus returns nil where the transport cannot tell. It can be down while the DLQ is there to be looked into, so

@@ -17,6 +17,8 @@ type route struct {
 	audit string
 	// params are the parameters that an API call knows.
 	params []string
+	// fields are the fields of the body that an API call knows. All are optional here.
+	fields []string
 	// serve does what the route is for. What it returns is written after the audit row.
 	serve func(*call) (answer, error)
 	// back is the page that a form leads back to, and done the flash that it shows when all went well.

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -22,7 +24,8 @@ var settingsRoutes = routes{
 		back: "settings", done: flashSettingsSaved},
 
 	{method: http.MethodGet, pattern: "api/settings", action: ActionView, serve: getSettings},
-	{method: http.MethodPut, pattern: "api/settings", action: ActionConfigure, audit: "configure", serve: saveSettings},
+	{method: http.MethodPut, pattern: "api/settings", action: ActionConfigure, audit: "configure",
+		fields: []string{fieldBatch, fieldCooldown}, serve: saveSettings},
 }
 
 func getSettings(c *call) (answer, error) {
@@ -61,7 +64,7 @@ func saveSettings(c *call) (answer, error) {
 // settingsFields returns the fields of a JSON body; or of a form, whose texts are the same numbers.
 func (c *call) settingsFields() (object, error) {
 	if c.isAPI() {
-		return c.object(fieldBatch, fieldCooldown)
+		return c.fields, nil
 	}
 	fields := object{}
 	for _, name := range []string{fieldBatch, fieldCooldown} {
@@ -69,7 +72,7 @@ func (c *call) settingsFields() (object, error) {
 		if err != nil {
 			return nil, err
 		}
-		fields[name] = json.RawMessage(strings.TrimSpace(text))
+		fields[name] = jsontext.Value(strings.TrimSpace(text))
 	}
 	return fields, nil
 }
