@@ -1,0 +1,48 @@
+# The commands of the project. They work on a machine that has Go, make, git and a C compiler (for the race detector).
+
+GO            ?= go
+LINT_VERSION  := v2.15.0
+TOOLS         := $(CURDIR)/.cache/bin
+LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
+TEST_FLAGS    ?=
+
+.PHONY: help test race lint vet fuzz soak bench quickstart clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+test: ## run all tests; they need no service
+	$(GO) test -shuffle=on -timeout 10m $(TEST_FLAGS) ./...
+
+race: ## run all tests under the race detector
+	$(GO) test -race -shuffle=on -timeout 30m $(TEST_FLAGS) ./...
+
+vet: ## go vet, and that everything is formatted and tidy
+	$(GO) vet ./...
+	cd bench && $(GO) vet ./...
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
+	$(GO) mod tidy -diff
+	cd bench && $(GO) mod tidy -diff
+
+lint: $(LINT) ## golangci-lint, at a pinned version
+	$(LINT) run ./...
+	cd bench && $(LINT) run ./...
+
+$(LINT):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv $(TOOLS)/golangci-lint $@
+
+fuzz: ## fuzz the decoder of request bodies for a minute
+	$(GO) test ./asyncevents -run '^$$' -fuzz FuzzParseBody -fuzztime 60s
+
+soak: ## the long forms of the fault tests
+	REDRIVE_SOAK=1 $(GO) test -count=1 -timeout 60m ./...
+
+bench: ## measure what the README says of speed
+	cd bench && $(GO) test -run '^$$' -bench . -benchtime 100000x -count 3 -timeout 60m .
+
+quickstart: ## run the example server
+	$(GO) run ./examples/quickstart
+
+clean: ## remove installed tools
+	rm -rf .cache
