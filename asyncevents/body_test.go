@@ -17,14 +17,16 @@ func TestParseBodyReadsTheEnvelope(t *testing.T) {
 		body string
 		want envelope
 	}{
-		"all":           {`{"customer":"c","action":"a","data":{"n":1}}`, envelope{customer: "c", action: "a", data: raw(`{"n":1}`)}},
+		"all": {
+			`{"customer":"c","action":"a","data":{"n":1}}`, envelope{customer: "c", action: "a", data: raw(`{"n":1}`)}},
 		"nothing known": {` {"x":[1,{"customer":"no"}]} `, envelope{}},
 		"spaces kept":   {"{ \"data\" :\t{ \"n\" : 1 } \n}", envelope{data: raw(`{ "n" : 1 }`)}},
 		"escaped":       {`{"\u0063ustomer":"\u00e4\n","\u0064ata":{}}`, envelope{customer: "ä\n", data: raw(`{}`)}},
 		"not strings":   {`{"customer":7,"action":["a"],"data":"text"}`, envelope{data: raw(`"text"`)}},
 		"null is absent": {
 			`{"customer":null,"action":null,"data":null,"callback_url":null,"correlation_id":null}`, envelope{}},
-		"data is a list":   {`{"data":[{"callback_url":"https://no.example"}]}`, envelope{data: raw(`[{"callback_url":"https://no.example"}]`)}},
+		"data is a list": {
+			`{"data":[{"callback_url":"https://no.example"}]}`, envelope{data: raw(`[{"callback_url":"https://no.example"}]`)}},
 		"data is a number": {`{"data": -1.5e3}`, envelope{data: raw(`-1.5e3`)}},
 		"correlation id":   {`{"correlation_id":"A-z_0.9:"}`, envelope{correlationID: "A-z_0.9:"}},
 		"callback at the top wins": {
@@ -32,7 +34,8 @@ func TestParseBodyReadsTheEnvelope(t *testing.T) {
 			envelope{callbackURL: "https://a.example", data: raw(`{"callback_url":"https://b.example"}`)}},
 		"callback in data": {
 			`{"callback_url":null,"data":{"x":{"callback_url":"no"},"callback_url":"https:\/\/b.example"}}`,
-			envelope{callbackURL: "https://b.example", data: raw(`{"x":{"callback_url":"no"},"callback_url":"https:\/\/b.example"}`)}},
+			envelope{callbackURL: "https://b.example",
+				data: raw(`{"x":{"callback_url":"no"},"callback_url":"https:\/\/b.example"}`)}},
 		"a bad one in data is not read when the top has one": {
 			`{"callback_url":"https://a.example","data":{"callback_url":1}}`,
 			envelope{callbackURL: "https://a.example", data: raw(`{"callback_url":1}`)}},
@@ -164,7 +167,9 @@ func TestParseBodyConcurrently(t *testing.T) {
 // A fault is told without repeating what was sent.
 func TestParseBodyDoesNotEcho(t *testing.T) {
 	t.Parallel()
-	for _, body := range []string{`{"secret":1,"secret":2}`, `{"a":secret}`, `{"correlation_id":"secret!"}`, `{"callback_url":["secret"]}`} {
+	for _, body := range []string{
+		`{"secret":1,"secret":2}`, `{"a":secret}`, `{"correlation_id":"secret!"}`, `{"callback_url":["secret"]}`,
+	} {
 		_, problem := parseBody([]byte(body))
 		require.NotNil(t, problem)
 		assert.NotContains(t, problem.Message, "secret")
@@ -217,7 +222,8 @@ func BenchmarkParseBody(b *testing.B) {
 	for name, body := range map[string]string{
 		"bytes=140": small,
 		// The usual webhook: some objects in a list, mostly short strings.
-		"bytes=8K": benchBody(8<<10, "[", `{"sku":"A-%06[1]d","url":"https://shop.example/products/A-%06[1]d/details","price":19.95,"gift":false}`, "]"),
+		"bytes=8K": benchBody(8<<10, "[",
+			`{"sku":"A-%06[1]d","url":"https://shop.example/products/A-%06[1]d/details","price":19.95,"gift":false}`, "]"),
 		// The worst case: many names in one object, each of which has to be remembered.
 		"bytes=8K,wide": benchBody(8<<10, "{", `"line_%06d":1`, "}"),
 	} {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -61,7 +62,9 @@ type desk struct {
 
 func newDesk(configure ...func(*handlerConfig)) *desk {
 	d := &desk{intake: &fakeIntake{accepted: Accepted{CorrelationID: "id-1", Status: StatusQueued}}}
-	d.intake.record = Record{CorrelationID: "id-1", Status: StatusQueued, CreatedAt: time.Unix(1, 0), UpdatedAt: time.Unix(2, 0)}
+	d.intake.record = Record{
+		CorrelationID: "id-1", Status: StatusQueued, CreatedAt: time.Unix(1, 0), UpdatedAt: time.Unix(2, 0),
+	}
 	config := handlerConfig{maxBody: 1024, logger: slog.New(slog.NewTextHandler(&d.log, nil))}
 	for _, set := range configure {
 		set(&config)
@@ -132,8 +135,8 @@ func TestHandlerTellsReplays(t *testing.T) {
 func TestHandlerRefusesBodies(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"empty": "", "not JSON": "hello", "array": "[]", "trailing": "{}{}", "duplicate": `{"a":1,"a":1}`, "UTF-8": "{\"a\":\"\xff\"}",
-		"depth 65": nested(65),
+		"empty": "", "not JSON": "hello", "array": "[]", "trailing": "{}{}", "duplicate": `{"a":1,"a":1}`,
+		"UTF-8": "{\"a\":\"\xff\"}", "depth 65": nested(65),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -296,7 +299,8 @@ func TestHandlerSpeaksReferenceStatusCodes(t *testing.T) {
 	w := d.post(`{}`)
 	assert.Equal(t, http.StatusOK, w.Code)
 	assert.Equal(t, "/v1/async/events/id-1", w.Header().Get("Location"))
-	requireProblem(t, d.do(http.MethodGet, eventsPath+"/other", nil), 400, 203408, "NotFoundException", "Correlation ID not found.")
+	w = d.do(http.MethodGet, eventsPath+"/other", nil)
+	requireProblem(t, w, 400, 203408, "NotFoundException", "Correlation ID not found.")
 	assert.Equal(t, http.StatusMethodNotAllowed, d.do(http.MethodPut, eventsPath, nil).Code)
 }
 
@@ -315,6 +319,32 @@ func TestHandlerNeverAnswersPostWithNotFound(t *testing.T) {
 	d := newDesk()
 	d.intake.err = fmt.Errorf("asyncevents: accept event id-1 again: %w", ErrNotFound)
 	assert.Equal(t, http.StatusServiceUnavailable, d.post(`{}`).Code)
+}
+
+// Whatever a client sends, it is the client's fault, and the answer is one JSON object.
+func FuzzHandler(f *testing.F) {
+	f.Add("POST", "/v1/async/events", "application/json", []byte(`{"correlation_id":"a\r\nb"}`))
+	f.Add("GET", "/v1/async/events/%0d%0aSet-Cookie:x", "", []byte(nil))
+	f.Add("POST", "//v1/async/events", "text/plain\r\n", []byte(`{`))
+	d := newDesk()
+	f.Fuzz(func(t *testing.T, method, uri, contentType string, body []byte) {
+		target, err := url.ParseRequestURI(uri)
+		if err != nil {
+			return
+		}
+		r := httptest.NewRequest(http.MethodPost, eventsPath, bytes.NewReader(body))
+		r.Method, r.URL, r.RequestURI = method, target, uri
+		r.Header.Set("Content-Type", contentType)
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		require.Less(t, w.Code, 500)
+		require.NotContains(t, w.Header(), "Set-Cookie")
+		require.NotRegexp(t, `^//|[\x00-\x20"\\\x7f-\xff]`, w.Header().Get("Location"))
+		if method != http.MethodHead && w.Header().Get("Content-Type") == "application/json" {
+			require.True(t, json.Valid(w.Body.Bytes()), w.Body.String())
+		}
+		require.Empty(t, d.log.String())
+	})
 }
 
 func TestHandlerLogsToTheDefault(t *testing.T) {

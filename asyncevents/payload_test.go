@@ -18,7 +18,8 @@ func TestStatusPayload(t *testing.T) {
 		want   string
 	}{
 		"waiting": {
-			Record{CorrelationID: "x", Status: StatusQueued, Attempts: 2, NextAttemptAt: at.Add(time.Minute), CreatedAt: at, UpdatedAt: at},
+			Record{CorrelationID: "x", Status: StatusQueued, Attempts: 2, NextAttemptAt: at.Add(time.Minute),
+				CreatedAt: at, UpdatedAt: at},
 			`{"correlation_id":"x","status":"queued","attempts":2,"created_at":"2026-01-02T03:04:05Z",` +
 				`"updated_at":"2026-01-02T03:04:05Z","next_attempt_at":"2026-01-02T03:05:05Z"}`,
 		},

@@ -15,7 +15,8 @@ func TestProblemIsTheValueOfError(t *testing.T) {
 	t.Parallel()
 	encoded, err := json.Marshal(newEmptyPropertyProblem("customer"))
 	require.NoError(t, err)
-	assert.Equal(t, `{"type":"BadRequestException","code":203401,"message":"Property 'customer' cannot be empty"}`, string(encoded))
+	const want = `{"type":"BadRequestException","code":203401,"message":"Property 'customer' cannot be empty"}`
+	assert.Equal(t, want, string(encoded))
 	assert.EqualError(t, newEmptyPropertyProblem("customer"), "203401: Property 'customer' cannot be empty")
 }
 
