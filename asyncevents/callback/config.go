@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -34,6 +35,12 @@ type Config struct {
 	// site names none, and plain http. It is for trying out and for tests: it lets clients reach what this process
 	// reaches. The addresses of clouds' metadata services stay refused. Defaults to false.
 	AllowPrivate bool
+
+	// Addresses are the true addresses of receivers that the host knows itself, such as one within its own process. The
+	// key is "host" (on port 443) or "host:port", a name and no address. Callbacks to exactly that host and port are
+	// allowed, and connect to the address of the value, be it private or not, without a look into the DNS. They stay
+	// https, with a certificate for the host's name. No other host is affected, not even a subdomain. Defaults to none.
+	Addresses map[string]netip.AddrPort
 
 	// Timeout is how long a whole attempt may take, from resolving the name to the end of the answer. Defaults to 10 s.
 	Timeout time.Duration
@@ -73,6 +80,10 @@ func (c *Config) Validate() error {
 	for i, text := range c.TrustedSites {
 		_, err := parseSite(text)
 		check(err == nil, "TrustedSites[%d] %q %w", i, text, err)
+	}
+	for text, address := range c.Addresses {
+		_, err := parseRoute(text, address)
+		check(err == nil, "Addresses[%q] %w", text, err)
 	}
 	check(c.Timeout >= 0, "Timeout must not be negative, but is %s", c.Timeout)
 	check(c.MaxResponseBytes >= 0 && c.MaxResponseBytes <= LimitMaxResponseBytes,

@@ -64,7 +64,7 @@ func newSender(cfg *Config, hooks dialHooks) (*Sender, error) {
 	return &Sender{
 		perimeter:        border,
 		signer:           signer,
-		transport:        newTransport(c, newDialer(c, border.guard, hooks)),
+		transport:        newTransport(c, border.routes.dial(newDialer(c, border.guard, hooks))),
 		timeout:          c.Timeout,
 		maxResponseBytes: c.MaxResponseBytes,
 		userAgent:        c.UserAgent,
@@ -85,13 +85,13 @@ func newDialer(c Config, g *guard, hooks dialHooks) *net.Dialer {
 	}
 }
 
-// newTransport returns a transport that connects through that dialer alone: Proxy stays nil, or the environment could
+// newTransport returns a transport that connects through that dial alone: Proxy stays nil, or the environment could
 // put a proxy in between, and the guard would see the proxy's address instead of the receiver's. The receive buffers of
 // HTTP/2 are small because they bound what a receiver can make us hold; net/http's own are 4 MiB a request.
-func newTransport(c Config, dialer *net.Dialer) *http.Transport {
+func newTransport(c Config, dial dialFunc) *http.Transport {
 	return &http.Transport{
 		Proxy:                  nil,
-		DialContext:            dialer.DialContext,
+		DialContext:            dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs},
 		TLSHandshakeTimeout:    c.Timeout,
 		ForceAttemptHTTP2:      true,
