@@ -96,7 +96,8 @@ func TestAuditRowOutlivesTheClient(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	b.authorize = func(*http.Request, Action) (string, error) { cancel(); return "alice", nil }
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://example.com/manage/api/queues/events/retry-one", http.NoBody)
+	const target = "http://example.com/manage/api/queues/events/retry-one"
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, http.NoBody)
 	require.NoError(t, err)
 	b.mux.ServeHTTP(discard{http.Header{}}, r)
 	require.NoError(t, log.err)

@@ -87,7 +87,8 @@ func TestActionsAreAskedForOneByOne(t *testing.T) {
 		}
 		for _, route := range allRoutes() {
 			got := b.do(route.method, pathOf(route), "")
-			assert.Equal(t, route.action != action, got.Code == http.StatusForbidden, "%s: %s %s", action, route.method, route.pattern)
+			assert.Equal(t, route.action != action, got.Code == http.StatusForbidden,
+				"%s: %s %s", action, route.method, route.pattern)
 		}
 	}
 }
