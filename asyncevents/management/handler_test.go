@@ -38,9 +38,9 @@ func newService(t *testing.T) *asyncevents.Service {
 
 // denials are the ways in which an Authorizer says no.
 var denials = map[string]Authorizer{
-	"error":          func(*http.Request, Action) (string, error) { return "mallory", errors.New("no") },
-	"panic":          func(*http.Request, Action) (string, error) { panic("broken") },
-	"panic with nil": func(*http.Request, Action) (string, error) { var m map[string]int; m["x"]++; return "root", nil },
+	"error":             func(*http.Request, Action) (string, error) { return "mallory", errors.New("no") },
+	"panic":             func(*http.Request, Action) (string, error) { panic("broken") },
+	"panic of an abort": func(*http.Request, Action) (string, error) { panic(http.ErrAbortHandler) },
 }
 
 func TestDeniedEverywhere(t *testing.T) {

@@ -46,7 +46,6 @@ type bundle struct {
 	log     bytes.Buffer
 	// authorize may be replaced between requests.
 	authorize Authorizer
-	client    *http.Client
 }
 
 func allowAll(*http.Request, Action) (string, error) { return "alice", nil }
