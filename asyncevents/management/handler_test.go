@@ -71,6 +71,7 @@ func TestDeniedEverywhere(t *testing.T) {
 				assert.Zero(t, row.Count)
 			}
 			assert.EqualValues(t, 1, b.depth())
+			assert.Equal(t, name != "error", strings.Contains(b.log.String(), "authorizer panicked"))
 		})
 	}
 }
