@@ -21,8 +21,8 @@ const (
 type auditLog struct{ db *database }
 
 // Append implements asyncevents.AuditLog.
-func (l *auditLog) Append(_ context.Context, r asyncevents.AuditRow) error {
-	err := l.db.write(func(t *tx) error {
+func (l *auditLog) Append(ctx context.Context, r asyncevents.AuditRow) error {
+	err := l.db.write(ctx, func(t *tx) error {
 		_, err := t.exec(insertAudit, time.Now().UnixMicro(), r.Actor, r.Action, r.Queue, r.Target, r.Count, r.Outcome, r.Detail)
 		return err
 	})

@@ -163,8 +163,13 @@ func checkPages(ctx context.Context, tx *sql.Tx, path string) error {
 
 // write runs work in a transaction and returns when it is durable. Units that wait at the same time share one
 // transaction and one sync of the disk; where one of them fails, each gets a transaction of its own. So work may run
-// more than once.
-func (db *database) write(work func(*tx) error) error { return db.units.Do(&unit{work}) }
+// more than once. A context that has ended already changes nothing; one that ends later is too late.
+func (db *database) write(ctx context.Context, work func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return db.units.Do(&unit{work})
+}
 
 // commit runs a batch of units. Savepoints would undo a failed unit alone, but SQLite copies each page that changes
 // within one, and units hardly ever fail.
@@ -221,7 +226,7 @@ func (db *database) read(ctx context.Context, work func(*sql.Tx) error) error {
 }
 
 func (db *database) ping(ctx context.Context) error {
-	if err := db.write(func(t *tx) error { _, err := t.exec("SELECT 1"); return err }); err != nil {
+	if err := db.write(ctx, func(t *tx) error { _, err := t.exec("SELECT 1"); return err }); err != nil {
 		return fmt.Errorf("sqlite: ping: %w", err)
 	}
 	var one int

@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"fmt"
 	"iter"
+	"maps"
 	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/backends/internal/queue"
@@ -55,7 +58,7 @@ type deadLetterStore struct {
 func (s *deadLetterStore) Add(ctx context.Context, entry dlq.Entry) error {
 	claim, _ := queue.ClaimFrom(ctx, s.queue)
 	held := true
-	err := s.db.write(func(t *tx) error {
+	err := s.db.write(ctx, func(t *tx) error {
 		held = true
 		if claim != nil {
 			done, err := t.settle([]queue.Settlement{{ID: claim.ID, Owner: claim.Owner, Outcome: queue.Done}})
@@ -83,11 +86,14 @@ func (s *deadLetterStore) Add(ctx context.Context, entry dlq.Entry) error {
 
 func (t *tx) addDeadLetters(entries []dlq.Entry) error {
 	for _, e := range entries {
+		if e.CorrelationID == "" {
+			e.CorrelationID = e.MessageID
+		}
 		q, err := t.dlq(e.Queue)
 		if err != nil {
 			return err
 		}
-		metadata, err := encodeMetadata(e.Metadata)
+		metadata, err := encodeMetadata(redriveMetadata(e))
 		if err != nil {
 			return err
 		}
@@ -106,6 +112,21 @@ func (t *tx) addDeadLetters(entries []dlq.Entry) error {
 		}
 	}
 	return nil
+}
+
+// redriveMetadata is what a redriven message carries: its own metadata, and what an entry has in columns of its own.
+func redriveMetadata(e dlq.Entry) message.Metadata {
+	metadata := maps.Clone(e.Metadata)
+	if metadata == nil {
+		metadata = map[string]string{}
+	}
+	if !e.AcceptedAt.IsZero() {
+		metadata[retry.MetadataAcceptedAt] = e.AcceptedAt.UTC().Format(time.RFC3339Nano)
+	}
+	if e.CorrelationID != e.MessageID {
+		metadata[retry.MetadataCorrelationID] = e.CorrelationID
+	}
+	return metadata
 }
 
 // List implements dlq.Store.
@@ -168,17 +189,21 @@ func scanEntry(rows *sql.Rows, q counter, name string) (dlq.Entry, error) {
 	}
 	e.ID -= q.base()
 	e.CreatedAt, e.AcceptedAt = fromMicros(created), fromMicros(accepted)
-	if e.Metadata, err = decodeMetadata(metadata); err != nil {
+	own, err := decodeMetadata(metadata)
+	if err != nil {
 		return e, err
 	}
+	delete(own, retry.MetadataAcceptedAt)
+	delete(own, retry.MetadataCorrelationID)
+	e.Metadata = own
 	e.Attempts, err = retry.ParseHistory(history)
 	return e, err
 }
 
 // Redrive implements dlq.Store.
-func (s *deadLetterStore) Redrive(_ context.Context, p dlq.RedriveParams) (redriven dlq.Redriven, err error) {
+func (s *deadLetterStore) Redrive(ctx context.Context, p dlq.RedriveParams) (redriven dlq.Redriven, err error) {
 	var topics map[string][]int64
-	err = s.db.write(func(t *tx) (err error) {
+	err = s.db.write(ctx, func(t *tx) (err error) {
 		redriven, topics, err = t.redrive(p)
 		return err
 	})
@@ -290,8 +315,8 @@ func (t *tx) moveBack(queueName, topicName string, ids []int64) error {
 }
 
 // Erase implements dlq.Store.
-func (s *deadLetterStore) Erase(_ context.Context, p dlq.EraseParams) (erased int64, err error) {
-	err = s.db.write(func(t *tx) error {
+func (s *deadLetterStore) Erase(ctx context.Context, p dlq.EraseParams) (erased int64, err error) {
+	err = s.db.write(ctx, func(t *tx) error {
 		q, err := t.dlq(p.Queue)
 		if err != nil {
 			return err
@@ -357,8 +382,8 @@ func (s *deadLetterStore) Snapshot(
 }
 
 // MarkExported implements dlq.Store.
-func (s *deadLetterStore) MarkExported(_ context.Context, name string, upTo int64) error {
-	err := s.db.write(func(t *tx) error {
+func (s *deadLetterStore) MarkExported(ctx context.Context, name string, upTo int64) error {
+	err := s.db.write(ctx, func(t *tx) error {
 		q, err := t.dlq(name)
 		if err != nil {
 			return err

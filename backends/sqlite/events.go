@@ -67,18 +67,27 @@ func newEventStore(db *database, driver *queueDriver) *eventStore {
 }
 
 // Accept implements asyncevents.Store.
-func (s *eventStore) Accept(_ context.Context, a asyncevents.Acceptance) (asyncevents.Receipt, error) {
+func (s *eventStore) Accept(ctx context.Context, a asyncevents.Acceptance) (asyncevents.Receipt, error) {
 	call := &accepting{Acceptance: a}
-	if err := s.accepts.Do(call); err != nil {
+	if err := join(ctx, s.accepts, call); err != nil {
 		return asyncevents.Receipt{}, fmt.Errorf("sqlite: accept event %s: %w", a.CorrelationID, err)
 	}
 	return call.receipt, nil
 }
 
+// join hands a call to the next flush, unless its context has ended already. One that ends later is too late: the flush
+// is shared.
+func join[T any](ctx context.Context, g *gather.Gatherer[T], call T) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return g.Do(call)
+}
+
 func (s *eventStore) flushAccepts(batch []*accepting) []error {
 	var published []outgoing
 	accept := func(choose func(*tx) ([]*accepting, error)) error {
-		return s.db.write(func(t *tx) error {
+		return s.db.write(context.Background(), func(t *tx) error {
 			fresh, err := choose(t)
 			if err == nil {
 				published, err = t.accept(fresh)
@@ -188,7 +197,7 @@ func (s *eventStore) Find(ctx context.Context, id string) (asyncevents.Record, e
 func (s *eventStore) Settle(ctx context.Context, settlement asyncevents.Settlement) error {
 	call := &settling{Settlement: settlement}
 	call.claim, _ = queue.ClaimFrom(ctx, s.queue)
-	if err := s.outcomes.Do(call); err != nil {
+	if err := join(ctx, s.outcomes, call); err != nil {
 		return fmt.Errorf("sqlite: settle event %s: %w", settlement.CorrelationID, err)
 	}
 	if call.claim != nil {
@@ -202,7 +211,7 @@ func (s *eventStore) Settle(ctx context.Context, settlement asyncevents.Settleme
 
 func (s *eventStore) flushOutcomes(batch []*settling) []error {
 	var published []outgoing
-	err := s.db.write(func(t *tx) (err error) {
+	err := s.db.write(context.Background(), func(t *tx) (err error) {
 		published, err = t.settleEvents(batch)
 		return err
 	})

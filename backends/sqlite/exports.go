@@ -29,10 +29,10 @@ const (
 type exportCatalog struct{ db *database }
 
 // Create implements export.Catalog.
-func (c *exportCatalog) Create(_ context.Context, r export.Record) error {
+func (c *exportCatalog) Create(ctx context.Context, r export.Record) error {
 	text, err := json.Marshal(r)
 	if err == nil {
-		err = c.db.write(func(t *tx) error {
+		err = c.db.write(ctx, func(t *tx) error {
 			_, err := t.exec(insertExport, r.ID, r.Queue, string(r.State), string(text))
 			return err
 		})
@@ -87,8 +87,8 @@ func (c *exportCatalog) List(ctx context.Context, queue string, limit int) ([]ex
 }
 
 // Claim implements export.Catalog.
-func (c *exportCatalog) Claim(_ context.Context, owner string, lease time.Duration) (r export.Record, err error) {
-	err = c.db.write(func(t *tx) error {
+func (c *exportCatalog) Claim(ctx context.Context, owner string, lease time.Duration) (r export.Record, err error) {
+	err = c.db.write(ctx, func(t *tx) error {
 		var id, text string
 		now := time.Now().UnixMicro()
 		if err := t.one([]any{&id}, selectRunning, owner, now); err != nil {
@@ -103,10 +103,10 @@ func (c *exportCatalog) Claim(_ context.Context, owner string, lease time.Durati
 }
 
 // Save implements export.Catalog.
-func (c *exportCatalog) Save(_ context.Context, owner string, r export.Record) error {
+func (c *exportCatalog) Save(ctx context.Context, owner string, r export.Record) error {
 	text, err := json.Marshal(r)
 	if err == nil {
-		err = c.change(func(t *tx) (int64, error) {
+		err = c.change(ctx, func(t *tx) (int64, error) {
 			return t.exec(saveExport, string(r.State), string(text), time.Now().UnixMicro(), r.ID, owner)
 		})
 	}
@@ -114,8 +114,8 @@ func (c *exportCatalog) Save(_ context.Context, owner string, r export.Record) e
 }
 
 // change runs a statement that changes one export, and returns sql.ErrNoRows when it changed none.
-func (c *exportCatalog) change(statement func(*tx) (int64, error)) error {
-	return c.db.write(func(t *tx) error {
+func (c *exportCatalog) change(ctx context.Context, statement func(*tx) (int64, error)) error {
+	return c.db.write(ctx, func(t *tx) error {
 		n, err := statement(t)
 		if err == nil && n == 0 {
 			err = sql.ErrNoRows
@@ -125,7 +125,7 @@ func (c *exportCatalog) change(statement func(*tx) (int64, error)) error {
 }
 
 // Delete implements export.Catalog.
-func (c *exportCatalog) Delete(_ context.Context, id string) error {
-	err := c.change(func(t *tx) (int64, error) { return t.exec(deleteExport, id) })
+func (c *exportCatalog) Delete(ctx context.Context, id string) error {
+	err := c.change(ctx, func(t *tx) (int64, error) { return t.exec(deleteExport, id) })
 	return exportError("delete", id, err)
 }

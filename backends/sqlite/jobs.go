@@ -47,17 +47,17 @@ const (
 type jobStore struct{ db *database }
 
 // Start implements retry.Store.
-func (s *jobStore) Start(_ context.Context, j retry.Job) error {
-	return s.change("start", j.Queue, retry.ErrRunning, func(t *tx) (int64, error) {
+func (s *jobStore) Start(ctx context.Context, j retry.Job) error {
+	return s.change(ctx, "start", j.Queue, retry.ErrRunning, func(t *tx) (int64, error) {
 		return t.exec(insertJob, j.Queue, j.ID, string(j.State), micros(j.StartedAt), j.StartedBy, j.Total, j.Moved, j.Batches,
 			j.BatchMoved, j.UpTo, micros(j.NextBatchAt), micros(j.EndedAt), j.Error)
 	})
 }
 
 // change runs a statement that changes a job, and returns refusal when it changed none.
-func (s *jobStore) change(what, queue string, refusal error, statement func(*tx) (int64, error)) error {
+func (s *jobStore) change(ctx context.Context, what, queue string, refusal error, statement func(*tx) (int64, error)) error {
 	var n int64
-	err := s.db.write(func(t *tx) (err error) {
+	err := s.db.write(ctx, func(t *tx) (err error) {
 		n, err = statement(t)
 		return err
 	})
@@ -88,7 +88,7 @@ func (s *jobStore) Job(ctx context.Context, queue string) (retry.Job, error) {
 
 // Stop implements retry.Store.
 func (s *jobStore) Stop(ctx context.Context, queue string) (retry.Job, error) {
-	err := s.change("stop", queue, retry.ErrNoJob, func(t *tx) (int64, error) { return t.exec(stopJob, queue) })
+	err := s.change(ctx, "stop", queue, retry.ErrNoJob, func(t *tx) (int64, error) { return t.exec(stopJob, queue) })
 	if err != nil {
 		return retry.Job{}, err
 	}
@@ -97,7 +97,7 @@ func (s *jobStore) Stop(ctx context.Context, queue string) (retry.Job, error) {
 
 // Claim implements retry.Store.
 func (s *jobStore) Claim(ctx context.Context, queue, owner string, lease time.Duration) (retry.Job, error) {
-	err := s.change("claim", queue, retry.ErrNoJob, func(t *tx) (int64, error) {
+	err := s.change(ctx, "claim", queue, retry.ErrNoJob, func(t *tx) (int64, error) {
 		return t.exec(claimJob, owner, lease.Microseconds(), time.Now().UnixMicro(), queue)
 	})
 	if err != nil {
@@ -107,8 +107,8 @@ func (s *jobStore) Claim(ctx context.Context, queue, owner string, lease time.Du
 }
 
 // Save implements retry.Store.
-func (s *jobStore) Save(_ context.Context, owner string, j retry.Job) error {
-	return s.change("save", j.Queue, retry.ErrLeaseLost, func(t *tx) (int64, error) {
+func (s *jobStore) Save(ctx context.Context, owner string, j retry.Job) error {
+	return s.change(ctx, "save", j.Queue, retry.ErrLeaseLost, func(t *tx) (int64, error) {
 		return t.exec(saveJob, string(j.State), j.Batches, j.Total, micros(j.NextBatchAt), micros(j.EndedAt), j.Error,
 			time.Now().UnixMicro(), j.Queue, j.ID, owner)
 	})
@@ -132,10 +132,10 @@ func (s *jobStore) Settings(ctx context.Context) (retry.Settings, error) {
 }
 
 // SaveSettings implements retry.Store.
-func (s *jobStore) SaveSettings(_ context.Context, settings retry.Settings) error {
+func (s *jobStore) SaveSettings(ctx context.Context, settings retry.Settings) error {
 	text, err := json.Marshal(settings)
 	if err == nil {
-		err = s.db.write(func(t *tx) error { _, err := t.exec(saveSettings, string(text)); return err })
+		err = s.db.write(ctx, func(t *tx) error { _, err := t.exec(saveSettings, string(text)); return err })
 	}
 	if err != nil {
 		return fmt.Errorf("sqlite: save the settings: %w", err)

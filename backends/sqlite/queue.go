@@ -51,18 +51,18 @@ func newQueueDriver(db *database) *queueDriver {
 func (d *queueDriver) Wakes() *queue.Bell { return &d.bell }
 
 // Publish implements queue.Driver.
-func (d *queueDriver) Publish(_ context.Context, topic string, messages ...*message.Message) error {
+func (d *queueDriver) Publish(ctx context.Context, topic string, messages ...*message.Message) error {
 	out := make([]outgoing, len(messages))
 	for i, m := range messages {
 		out[i] = outgoing{topic, m}
 	}
-	return d.publish.Do(out)
+	return join(ctx, d.publish, out)
 }
 
 func (d *queueDriver) flush(batch [][]outgoing) []error {
 	all := slices.Concat(batch...)
 	slices.SortStableFunc(all, func(a, b outgoing) int { return strings.Compare(a.topic, b.topic) })
-	if err := d.db.write(func(t *tx) error { return t.publish(all) }); err != nil {
+	if err := d.db.write(context.Background(), func(t *tx) error { return t.publish(all) }); err != nil {
 		if len(batch) == 1 {
 			return []error{err}
 		}
@@ -76,7 +76,7 @@ func (d *queueDriver) flush(batch [][]outgoing) []error {
 func (d *queueDriver) flushApart(batch [][]outgoing) []error {
 	errs := make([]error, len(batch))
 	for i, one := range batch {
-		errs[i] = d.db.write(func(t *tx) error { return t.publish(one) })
+		errs[i] = d.db.write(context.Background(), func(t *tx) error { return t.publish(one) })
 		if errs[i] == nil {
 			d.ring(one)
 		}
@@ -96,9 +96,9 @@ func (d *queueDriver) ring(messages []outgoing) {
 }
 
 // Claim implements queue.Driver.
-func (d *queueDriver) Claim(_ context.Context, p queue.ClaimParams) ([]queue.Claimed, time.Duration, error) {
+func (d *queueDriver) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claimed, time.Duration, error) {
 	var c claiming
-	err := d.db.write(func(t *tx) error {
+	err := d.db.write(ctx, func(t *tx) error {
 		c = claiming{tx: t, ClaimParams: p, cursor: d.cursor(p.Topic), now: time.Now()}
 		return c.run()
 	})
@@ -128,9 +128,9 @@ func (d *queueDriver) moveCursor(topic string, to int64) {
 }
 
 // Renew implements queue.Driver.
-func (d *queueDriver) Renew(_ context.Context, owner int64, ids []int64, lease time.Duration) ([]int64, error) {
+func (d *queueDriver) Renew(ctx context.Context, owner int64, ids []int64, lease time.Duration) ([]int64, error) {
 	var kept []int64
-	err := d.db.write(func(t *tx) (err error) {
+	err := d.db.write(ctx, func(t *tx) (err error) {
 		kept, err = t.ints(renewClaims, time.Now().Add(lease).UnixMicro(), owner, jsonList(ids))
 		return err
 	})

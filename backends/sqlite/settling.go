@@ -26,8 +26,8 @@ const (
 )
 
 // Settle implements queue.Driver.
-func (d *queueDriver) Settle(_ context.Context, settlements []queue.Settlement) (held []bool, err error) {
-	err = d.db.write(func(t *tx) error {
+func (d *queueDriver) Settle(ctx context.Context, settlements []queue.Settlement) (held []bool, err error) {
+	err = d.db.write(ctx, func(t *tx) error {
 		held, err = t.settle(settlements)
 		return err
 	})
