@@ -1,0 +1,46 @@
+package sqlite
+
+import (
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestPlans holds that what runs all the time never looks through a table.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	db, err := openDatabase(t.Context(), filepath.Join(t.TempDir(), "events.db"))
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, db.close()) }()
+	for name, query := range map[string]string{
+		"due": selectDue, "claim due": claimDue, "fresh": selectFresh, "next due": selectNextDue, "expired": selectExpired,
+		"end": endClaims, "delete": deleteMessages, "delay": delayClaim, "renew": renewClaims, "held": countHeld,
+		"delayed": countDelayed, "event": selectEvent, "update event": updateEvent, "entries": selectEntries,
+		"entry topics": selectEntryTopics, "newest": selectNewest, "redrive": redriveMessages, "redrive events": redriveEvents,
+		"erase": eraseEntries, "job": selectJob,
+	} {
+		args := make([]any, strings.Count(query, "?"))
+		for i := range args {
+			args[i] = "1"
+		}
+		rows, err := db.readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+		require.NoError(t, err, name)
+		var plan []string
+		require.NoError(t, eachRow(rows, func(rows *sql.Rows) error {
+			var id, parent, unused int
+			var detail string
+			err := rows.Scan(&id, &parent, &unused, &detail)
+			plan = append(plan, detail)
+			return err
+		}))
+		for _, step := range plan {
+			scan := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "json_each") && !strings.Contains(step, "j VIRTUAL") &&
+				!strings.Contains(step, "(subquery") && !strings.Contains(step, "CONSTANT ROW")
+			assert.False(t, scan, "%s: %s", name, strings.Join(plan, "; "))
+		}
+	}
+}
