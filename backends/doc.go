@@ -6,9 +6,9 @@
 //
 // Open or New returns an [asyncevents.Backend]: a transport (Publisher, Subscriber) and stores (Events, DeadLetters,
 // Jobs, Exports, Audit). All of it may be used from any number of goroutines and, where data outlives the process, from
-// any number of processes. A call whose context has ended returns an error and changes nothing. An error other than
-// the documented sentinels means that the store could not be used and that nothing was changed. What a caller hands in
-// or gets is its own: changing it changes nothing that is stored. Close may be called twice; afterwards every call
+// any number of processes. A call whose context has ended may be refused, and then changes nothing. An error other
+// than the documented sentinels means that the store could not be used and that nothing was changed. What a caller hands
+// in or gets is its own: changing it changes nothing that is stored. Close may be called twice; afterwards every call
 // fails.
 //
 // # Transport

@@ -32,6 +32,8 @@ func redriveMessage(t *testing.T, f *fixture) {
 	dead := entry(deadQueue, "m-1")
 	dead.Topic, dead.CorrelationID, dead.Redrives = "elsewhere", "e-1", 2
 	dead.AcceptedAt = time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
+	dead.Metadata[retry.MetadataCorrelationID] = "e-1"
+	dead.Metadata[retry.MetadataAcceptedAt] = dead.AcceptedAt.Format(time.RFC3339Nano)
 	require.NoError(t, f.DeadLetters.Add(t.Context(), dead))
 	stored := f.list(t, deadQueue)
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -14,10 +13,9 @@ import (
 
 // deadLetter is one entry of a DLQ. It never changes, so it may be read outside the critical section.
 type deadLetter struct {
-	id       int64
-	entry    dlq.Entry
-	metadata message.Metadata // what the message carries after a redrive
-	history  string
+	id      int64
+	entry   dlq.Entry
+	history string // Attempts as a message carries them
 }
 
 // newDeadLetter copies an entry. What the store fills in is left out.
@@ -27,21 +25,7 @@ func newDeadLetter(entry *dlq.Entry) *deadLetter {
 	if l.entry.CorrelationID == "" {
 		l.entry.CorrelationID = entry.MessageID
 	}
-	l.metadata = redrivenMetadata(&l.entry)
 	return l
-}
-
-// redrivenMetadata is the entry's metadata and what of the event it does not name already.
-func redrivenMetadata(entry *dlq.Entry) message.Metadata {
-	metadata := make(message.Metadata, len(entry.Metadata)+2)
-	if !entry.AcceptedAt.IsZero() {
-		metadata[retry.MetadataAcceptedAt] = entry.AcceptedAt.UTC().Format(time.RFC3339Nano)
-	}
-	if entry.CorrelationID != entry.MessageID {
-		metadata[retry.MetadataCorrelationID] = entry.CorrelationID
-	}
-	maps.Copy(metadata, entry.Metadata)
-	return metadata
 }
 
 // shown returns a copy for a caller.
@@ -56,7 +40,7 @@ func (l *deadLetter) redriven() *item {
 	return &item{
 		uuid:     l.entry.MessageID,
 		payload:  l.entry.Payload,
-		metadata: l.metadata,
+		metadata: message.Metadata(l.entry.Metadata),
 		history:  l.history,
 		redrives: l.entry.Redrives + 1,
 	}
