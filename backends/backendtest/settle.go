@@ -178,7 +178,7 @@ func settleCallbackAgain(t *testing.T, f *fixture) {
 	s.Callback, s.Publish, s.PublishTopic = asyncevents.CallbackPending, newMessage("{}"), "callbacks"
 	require.NoError(t, f.Events.Settle(t.Context(), s))
 	sent := receive(t, f.consume(t, "callbacks", quick()))
-	again := callback(asyncevents.CallbackPending, 1)
+	again := callback(asyncevents.CallbackNone, 1) // what waits for another attempt has no new status
 	again.Again = &asyncevents.Again{After: time.Hour, Metadata: sent.Metadata}
 	require.NoError(t, f.Events.Settle(settling(sent), again))
 	f.requireBacklog(t, "callbacks", asyncevents.Backlog{Delayed: 1})

@@ -36,6 +36,8 @@ const (
 	updateCallback = `
 		UPDATE events SET callback = ?, callback_attempts = ?, callback_next_at = ?, callback_updated_at = ?
 		WHERE correlation_id = ?`
+	updateWaitingCallback = `
+		UPDATE events SET callback_attempts = ?, callback_next_at = ?, callback_updated_at = ? WHERE correlation_id = ?`
 )
 
 // eventStore implements asyncevents.Store.
@@ -275,6 +277,8 @@ func (t *tx) recordOutcome(s *settling) (err error) {
 		next = now.Add(s.Again.After).UnixMicro()
 	}
 	switch {
+	case s.Queue == asyncevents.CallbacksQueue && s.Again != nil:
+		_, err = t.exec(updateWaitingCallback, s.Attempts, next, now.UnixMicro(), s.CorrelationID)
 	case s.Queue == asyncevents.CallbacksQueue:
 		_, err = t.exec(updateCallback, string(s.Callback), s.Attempts, next, now.UnixMicro(), s.CorrelationID)
 	case s.Again != nil:
