@@ -2,6 +2,7 @@ package asyncevents
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,9 @@ var settleTries = []time.Duration{50 * time.Millisecond, 500 * time.Millisecond,
 
 // settleTimeout bounds one try to store an outcome.
 const settleTimeout = 30 * time.Second
+
+// failureKey carries the reason of a dead letter that could not be stored to the next delivery. dlq.EntryOf drops it.
+const failureKey = retry.MetadataPrefix + "failure"
 
 // handle is the router's handler. It never returns an error: failures are settled, and a message that could not be
 // settled is nacked here, so that the router has nothing to log a second time.
@@ -80,6 +84,10 @@ func isHopeless(err error) bool {
 }
 
 func (s *stage) hopeless(msg *message.Message, d retry.Delivery) error {
+	var failure dlq.Failure
+	if text := msg.Metadata.Get(failureKey); text != "" && json.Unmarshal([]byte(text), &failure) == nil {
+		return &hopelessError{failure}
+	}
 	if damage := msg.Metadata.Get(retry.MetadataDamage); damage != "" {
 		return &hopelessError{dlq.Failure{Type: dlq.TypeUndecodable, Message: damage}}
 	}
@@ -155,12 +163,23 @@ func (s *stage) settle(ctx context.Context, msg *message.Message, settlement Set
 		case try == len(settleTries):
 			s.log.ErrorContext(ctx, "cannot store an outcome; the message will be delivered again",
 				"queue", s.queue, "correlation_id", settlement.CorrelationID, "error", err)
-			delay.Message(msg, delay.For(s.policy.Backoff(retry.DeliveryOf(msg).Attempt)))
-			msg.Nack()
+			s.giveBack(msg, settlement)
 			return false
 		}
 		time.Sleep(settleTries[try])
 	}
+}
+
+// giveBack has a message delivered again whose outcome could not be stored. Where that was the DLQ, the reason goes
+// along: nothing needs to fail once more for it.
+func (s *stage) giveBack(msg *message.Message, settlement Settlement) {
+	if settlement.DeadLetter != nil {
+		if text, err := json.Marshal(settlement.DeadLetter.Failure); err == nil {
+			msg.Metadata.Set(failureKey, string(text))
+		}
+	}
+	delay.Message(msg, delay.For(s.policy.Backoff(retry.DeliveryOf(msg).Attempt)))
+	msg.Nack()
 }
 
 func (s *stage) settleOnce(ctx context.Context, settlement Settlement) error {
