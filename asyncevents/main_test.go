@@ -1,12 +1,22 @@
 package asyncevents_test
 
 import (
+	"context"
+	"database/sql"
+	"fmt"
 	"math"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/memory"
 	"github.com/redrive-go/redrive/dlq"
 )
 
@@ -14,3 +24,160 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // dlqAll lists the whole Events DLQ.
 var dlqAll = dlq.ListParams{Queue: asyncevents.EventsQueue, Limit: math.MaxInt32}
+
+// eventsTopic is the topic of the events queue under the default prefix.
+const eventsTopic = asyncevents.DefaultTopicPrefix + asyncevents.EventsQueue
+
+const (
+	patience = 30 * time.Second
+	tick     = 10 * time.Millisecond
+)
+
+// await waits for something to become true.
+func await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	require.Eventually(t, is, patience, tick, what)
+}
+
+// place is a store that can be opened more than once, like the file that several replicas share or that a restarted
+// process finds again.
+type place func(*testing.T) *asyncevents.Backend
+
+// onEachPlace runs a case on every kind of place. What memory holds is gone with its backend, so there it is one backend.
+func onEachPlace(t *testing.T, test func(*testing.T, place)) {
+	t.Parallel()
+	t.Run("memory", func(t *testing.T) {
+		t.Parallel()
+		b := memory.New()
+		test(t, func(*testing.T) *asyncevents.Backend { return b })
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "events.db")
+		test(t, func(t *testing.T) *asyncevents.Backend { return openFile(t, path) })
+	})
+}
+
+// openSQL opens the database of a backend once more, past the library.
+func openSQL(t *testing.T, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	return db
+}
+
+// acceptMany has a service take events at the same time, and returns their ids: "prefix0", "prefix1" and so on. more is
+// added to their bodies.
+func acceptMany(t *testing.T, s *asyncevents.Service, prefix string, n int, more func(i int) string) []string {
+	t.Helper()
+	ids := make([]string, n)
+	var accepting sync.WaitGroup
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%s%d", prefix, i)
+		body := fmt.Sprintf(`{"correlation_id":%q%s}`, ids[i], more(i))
+		accepting.Go(func() {
+			_, err := s.Accept(context.Background(), asyncevents.Submission{Body: []byte(body)})
+			assert.NoError(t, err)
+		})
+	}
+	accepting.Wait()
+	return ids
+}
+
+// bare adds nothing to a body.
+func bare(int) string { return "" }
+
+// awaitTally waits until so many of the events have each status.
+func awaitTally(t *testing.T, s *asyncevents.Service, ids []string, want map[asyncevents.Status]int) {
+	t.Helper()
+	await(t, fmt.Sprint(want), func() bool {
+		have := map[asyncevents.Status]int{}
+		for _, id := range ids {
+			r, err := s.Status(context.Background(), id)
+			if !assert.NoError(t, err) {
+				return false
+			}
+			have[r.Status]++
+		}
+		return assert.ObjectsAreEqual(want, have)
+	})
+}
+
+// count returns how many entries stand in a DLQ.
+func count(t *testing.T, s *asyncevents.Service, queue string) int64 {
+	t.Helper()
+	stats, err := s.DeadLetters().Stat(context.Background(), queue)
+	require.NoError(t, err)
+	return stats.Count
+}
+
+// awaitDead waits until so many entries stand in a DLQ, and returns them.
+func awaitDead(t *testing.T, s *asyncevents.Service, queue string, n int) []dlq.Entry {
+	t.Helper()
+	await(t, fmt.Sprintf("%d entries", n), func() bool { return count(t, s, queue) == int64(n) })
+	page, err := s.DeadLetters().List(context.Background(), queue, dlq.Query{Limit: dlq.MaxPage})
+	require.NoError(t, err)
+	require.Len(t, page.Entries, min(n, dlq.MaxPage))
+	return page.Entries
+}
+
+// awaitIdle waits until nothing is left in a queue.
+func awaitIdle(t *testing.T, s *asyncevents.Service, queue string) {
+	t.Helper()
+	await(t, "an empty queue", func() bool {
+		b, known, err := s.Backlog(context.Background(), queue)
+		return err == nil && known && b == asyncevents.Backlog{}
+	})
+}
+
+// starts records when each event was started.
+type starts struct {
+	mu sync.Mutex
+	at map[string][]time.Time
+}
+
+// add records a start and returns its number.
+func (s *starts) add(id string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.at == nil {
+		s.at = map[string][]time.Time{}
+	}
+	s.at[id] = append(s.at[id], time.Now())
+	return len(s.at[id])
+}
+
+func (s *starts) of(id string) []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]time.Time(nil), s.at[id]...)
+}
+
+// perEvent returns how many events were started how often.
+func (s *starts) perEvent() map[int]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := map[int]int{}
+	for _, at := range s.at {
+		n[len(at)]++
+	}
+	return n
+}
+
+// faultyStore is a store that cannot take dead letters while it is broken.
+type faultyStore struct {
+	asyncevents.Store
+	broken atomic.Bool
+	tries  starts
+}
+
+var errStore = fmt.Errorf("the disk is full")
+
+func (f *faultyStore) Settle(ctx context.Context, s asyncevents.Settlement) error {
+	if s.DeadLetter != nil && f.broken.Load() {
+		f.tries.add(s.CorrelationID)
+		return errStore
+	}
+	return f.Store.Settle(ctx, s)
+}

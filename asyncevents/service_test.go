@@ -31,7 +31,7 @@ var backends = map[string]func(*testing.T) *asyncevents.Backend{
 }
 
 func openFile(t *testing.T, path string) *asyncevents.Backend {
-	b, err := sqlite.Open(t.Context(), path, nil)
+	b, err := sqlite.Open(t.Context(), path, &sqlite.Config{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, b.Close()) })
 	return b
