@@ -142,7 +142,11 @@ func (c *Config) Validate() error {
 	if err := d.Policy.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("Policy: %w", err))
 	}
+	if d.ShutdownTimeout < 0 {
+		faults = append(faults, fmt.Errorf("ShutdownTimeout must not be negative, not %s", d.ShutdownTimeout))
+	}
 	sub := d.subscriber(d.Concurrency, retry.Policy{})
+	sub.CloseTimeout = 0 // it has another name here
 	return errors.Join(append(faults, sub.Validate())...)
 }
 
