@@ -13,13 +13,18 @@ import (
 
 const (
 	// The parameter maps the ids of messages to the claims that settle them.
+	deleteMessages = `
+		DELETE FROM messages WHERE id IN (
+			SELECT d.id FROM json_each(?) j CROSS JOIN deliveries d
+			WHERE d.id = CAST(j.key AS INTEGER) AND d.claim = j.value)`
+	selectEnded = `
+		SELECT d.id FROM json_each(?) j CROSS JOIN deliveries d
+		WHERE d.id = CAST(j.key AS INTEGER) AND d.claim = j.value`
 	endClaims = `
 		DELETE FROM deliveries WHERE id IN (
 			SELECT d.id FROM json_each(?) j CROSS JOIN deliveries d
-			WHERE d.id = CAST(j.key AS INTEGER) AND d.claim = j.value)
-		RETURNING id`
-	deleteMessages = `DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?))`
-	delayClaim     = `
+			WHERE d.id = CAST(j.key AS INTEGER) AND d.claim = j.value)`
+	delayClaim = `
 		UPDATE deliveries SET claim = 0, due = ?, metadata = coalesce(?, metadata), history = coalesce(?, history)
 		WHERE id = ? AND claim = ?`
 	returnClaim = `UPDATE deliveries SET claim = 0, due = ?, attempt = attempt - 1 WHERE id = ? AND claim = ?`
@@ -67,16 +72,13 @@ func (t *tx) settle(settlements []queue.Settlement) (held []bool, err error) {
 			return nil, err
 		}
 	}
-	if done.empty() {
-		return held, nil
-	}
-	ended, err := t.end(done)
+	ended, err := t.end(&done)
 	if err != nil {
 		return nil, err
 	}
 	for i, s := range settlements {
 		if s.Outcome == queue.Done {
-			held[i] = ended[s.ID]
+			held[i] = ended(s.ID)
 		}
 	}
 	return held, nil
@@ -100,39 +102,64 @@ func (t *tx) putBack(s queue.Settlement) (held bool, err error) {
 	return n == 1, err
 }
 
-// end removes claimed messages and returns the ids of those that were still held.
-func (t *tx) end(claims claimSet) (ended map[int64]bool, err error) {
-	ids, err := t.ints(endClaims, claims.json())
-	if err != nil || len(ids) == 0 {
+// end removes claimed messages and returns which of them were still held: as good as always all.
+func (t *tx) end(claims *claimSet) (held func(id int64) bool, err error) {
+	if len(claims.perTopic) == 0 {
+		return func(int64) bool { return false }, nil
+	}
+	list := claims.json()
+	n, err := t.exec(deleteMessages, list)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := t.exec(deleteMessages, jsonList(ids)); err != nil {
+	held = func(int64) bool { return true }
+	if n < claims.count {
+		if held, err = t.stillHeld(claims, list); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := t.exec(endClaims, list); err != nil {
 		return nil, err
 	}
-	ended = make(map[int64]bool, len(ids))
-	perTopic := map[int64]int64{}
-	for _, id := range ids {
-		ended[id] = true
-		perTopic[id>>idBits]++
-	}
-	for topic, n := range perTopic {
+	for topic, n := range claims.perTopic {
 		if _, err := t.exec(lessenTopic, n, topic); err != nil {
 			return nil, err
 		}
 	}
-	return ended, nil
+	return held, nil
 }
 
-// claimSet is a set of claims as a JSON object, from the ids of messages to the names of their claims.
-type claimSet []byte
+// stillHeld finds out which claims stand, and leaves only those in the set's counts.
+func (t *tx) stillHeld(claims *claimSet, list string) (func(id int64) bool, error) {
+	ids, err := t.ints(selectEnded, list)
+	if err != nil {
+		return nil, err
+	}
+	clear(claims.perTopic)
+	for _, id := range ids {
+		claims.perTopic[id>>idBits]++
+	}
+	return func(id int64) bool { return slices.Contains(ids, id) }, nil
+}
+
+// claimSet is a set of claims: a JSON object from the ids of messages to the names of their claims, and how many
+// there are, in all and by topic.
+type claimSet struct {
+	text     []byte
+	count    int64
+	perTopic map[int64]int64
+}
 
 func (c *claimSet) add(id, owner int64) {
-	*c = append(*c, ',', '"')
-	*c = strconv.AppendInt(*c, id, 10)
-	*c = append(*c, '"', ':')
-	*c = strconv.AppendInt(*c, owner, 10)
+	c.text = append(c.text, ',', '"')
+	c.text = strconv.AppendInt(c.text, id, 10)
+	c.text = append(c.text, '"', ':')
+	c.text = strconv.AppendInt(c.text, owner, 10)
+	c.count++
+	if c.perTopic == nil {
+		c.perTopic = map[int64]int64{}
+	}
+	c.perTopic[id>>idBits]++
 }
 
-func (c claimSet) empty() bool { return len(c) == 0 }
-
-func (c claimSet) json() string { return "{" + string(c[1:]) + "}" }
+func (c *claimSet) json() string { return "{" + string(c.text[1:]) + "}" }

@@ -24,11 +24,21 @@ type Gatherer[T any] struct {
 
 type call[T any] struct {
 	item T
-	done chan error
+	done func(error)
 }
 
-// dones recycles the channels on which callers wait.
-var dones = sync.Pool{New: func() any { return make(chan error, 1) }}
+// waiter is a caller that waits.
+type waiter struct {
+	answer chan error
+	done   func(error)
+}
+
+// waiters recycles them.
+var waiters = sync.Pool{New: func() any {
+	w := &waiter{answer: make(chan error, 1)}
+	w.done = func(err error) { w.answer <- err }
+	return w
+}}
 
 // errPanic is what the callers of a batch get whose flush panicked.
 var errPanic = errors.New("gather: flush panicked")
@@ -42,7 +52,16 @@ func New[T any](maxBatch, flushers int, flush func(batch []T) []error) *Gatherer
 // Do hands item to the next flush and returns its error. It takes no context on purpose: once handed in, an item may
 // be flushed at any moment, and a caller that left early could not know what became of it.
 func (g *Gatherer[T]) Do(item T) error {
-	done := dones.Get().(chan error)
+	w := waiters.Get().(*waiter)
+	g.Send(item, w.done)
+	err := <-w.answer
+	waiters.Put(w)
+	return err
+}
+
+// Send hands item to the next flush, and has done called with its error. done must not block: other items of the
+// flush wait behind it.
+func (g *Gatherer[T]) Send(item T, done func(error)) {
 	g.mu.Lock()
 	g.pending = append(g.pending, call[T]{item, done})
 	start := g.running < g.flushers
@@ -53,9 +72,6 @@ func (g *Gatherer[T]) Do(item T) error {
 	if start {
 		go g.drain()
 	}
-	err := <-done
-	dones.Put(done)
-	return err
 }
 
 // drain flushes until nothing is pending.
@@ -112,7 +128,7 @@ func (g *Gatherer[T]) answer(batch []call[T], errs []error) {
 		if errs != nil {
 			err = errs[i]
 		}
-		batch[i].done <- err
+		batch[i].done(err)
 	}
 }
 

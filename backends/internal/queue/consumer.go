@@ -30,7 +30,7 @@ type consumer struct {
 	settling *gather.Gatherer[Settlement]
 
 	base   context.Context // parent of all message contexts: the subscription's values without its end
-	kill   context.CancelCauseFunc
+	kill   context.CancelFunc
 	mu     sync.Mutex
 	flying map[*delivery]struct{}
 	flight sync.WaitGroup
@@ -42,8 +42,7 @@ type delivery struct {
 	since  time.Time // by this process's clock; ClaimedAt is by the store's
 	claim  *Claim
 	msg    *message.Message
-	cancel context.CancelCauseFunc
-	free   context.CancelFunc
+	cancel context.CancelFunc
 }
 
 func newConsumer(ctx context.Context, s *Subscriber, topic string) *consumer {
@@ -58,7 +57,7 @@ func newConsumer(ctx context.Context, s *Subscriber, topic string) *consumer {
 		c.slots <- struct{}{}
 	}
 	c.settling = gather.New(maxSettleBatch, 1, c.flushSettlements)
-	c.base, c.kill = context.WithCancelCause(context.WithoutCancel(ctx))
+	c.base, c.kill = context.WithCancel(context.WithoutCancel(ctx))
 	return c
 }
 
@@ -123,18 +122,12 @@ func (c *consumer) handOut(ctx context.Context, claimed []Claimed) bool {
 		d := c.newDelivery(claimed[i])
 		select {
 		case c.out <- d.msg:
-			c.flight.Go(func() { c.await(d) })
-			continue
-		default:
-		}
-		select {
-		case c.out <- d.msg:
-			c.flight.Go(func() { c.await(d) })
+			go c.await(d)
 		case <-ctx.Done():
-			c.flight.Go(func() { c.end(d, Settlement{ID: d.ID, Owner: d.Owner, Outcome: Unused}) })
+			c.settle(d, Settlement{ID: d.ID, Owner: d.Owner, Outcome: Unused})
 			for _, rest := range claimed[i+1:] {
-				r := c.newDelivery(rest)
-				c.flight.Go(func() { c.end(r, Settlement{ID: r.ID, Owner: r.Owner, Outcome: Unused}) })
+				d := c.newDelivery(rest)
+				c.settle(d, Settlement{ID: d.ID, Owner: d.Owner, Outcome: Unused})
 			}
 			return false
 		}
@@ -146,10 +139,10 @@ func (c *consumer) newDelivery(claimed Claimed) *delivery {
 	d := &delivery{Claimed: claimed, since: time.Now()}
 	d.claim = &Claim{ID: claimed.ID, Owner: claimed.Owner, Driver: c.driver}
 	d.msg = messageOf(claimed)
-	ctx, cancel := context.WithCancelCause(withClaim(c.base, d.claim))
-	ctx, d.free = context.WithTimeout(ctx, c.cfg.AttemptTimeout)
+	ctx, cancel := context.WithTimeout(c.base, c.cfg.AttemptTimeout)
 	d.cancel = cancel
-	d.msg.SetContext(ctx)
+	d.msg.SetContext(withClaim(ctx, d.claim))
+	c.flight.Add(1)
 	c.mu.Lock()
 	c.flying[d] = struct{}{}
 	c.mu.Unlock()
@@ -175,16 +168,22 @@ func messageOf(claimed Claimed) *message.Message {
 	return msg
 }
 
-// await settles a message when its handler is done with it.
+// await settles a message when its handler is done with it, unless a store did so together with the outcome.
 func (c *consumer) await(d *delivery) {
+	var s Settlement
 	select {
 	case <-d.msg.Acked():
-		c.end(d, Settlement{ID: d.ID, Owner: d.Owner, Outcome: Done})
+		s = Settlement{ID: d.ID, Owner: d.Owner, Outcome: Done}
 	case <-d.msg.Nacked():
-		c.end(d, c.again(d))
+		s = c.again(d)
 	case <-c.base.Done(): // the shutdown's patience is over
-		c.end(d, c.unfinished(d.Claimed, errAbandoned))
+		s = c.unfinished(d.Claimed, errAbandoned)
 	}
+	if d.claim.settled.Load() {
+		c.free(d)
+		return
+	}
+	c.settle(d, s)
 }
 
 // again is the settlement of a nacked message: with the metadata that its handler left on it, after the delay that
@@ -216,25 +215,24 @@ func (c *consumer) unfinished(claimed Claimed, reason error) Settlement {
 	return s
 }
 
-// end settles a delivery, unless a store did so together with the handler's outcome, and frees its place.
-func (c *consumer) end(d *delivery, s Settlement) {
-	if !d.claim.settled.Load() {
-		c.settle(d, s)
-	}
-	c.mu.Lock()
-	delete(c.flying, d)
-	c.mu.Unlock()
-	d.free()
-	d.cancel(context.Canceled)
-	c.giveSlots(1)
+// settle ends a delivery and frees its place. It does not wait for that: it is the goroutine of a single message.
+func (c *consumer) settle(d *delivery, s Settlement) {
+	c.settling.Send(s, func(err error) {
+		if err == nil {
+			c.free(d)
+			return
+		}
+		go c.settleAgain(d, s)
+	})
 }
 
-// settle tries until the store answers or the claim cannot hold any longer. A settlement that is lost in the end means a
-// second delivery, never a lost message.
-func (c *consumer) settle(d *delivery, s Settlement) {
+// settleAgain tries until the store answers or the claim cannot hold any longer. A settlement that is lost in the end
+// means a second delivery, never a lost message.
+func (c *consumer) settleAgain(d *delivery, s Settlement) {
+	defer c.free(d)
 	var trouble backoff
-	giveUp := time.Now().Add(c.cfg.Lease)
-	for {
+	for giveUp := time.Now().Add(c.cfg.Lease); ; {
+		time.Sleep(trouble.next())
 		err := c.settling.Do(s)
 		if err == nil {
 			return
@@ -243,8 +241,17 @@ func (c *consumer) settle(d *delivery, s Settlement) {
 			c.log.Error("cannot settle a message; it will be delivered again", "message_id", d.UUID, "error", err)
 			return
 		}
-		time.Sleep(trouble.next())
 	}
+}
+
+// free ends a delivery's context and gives its place to the next.
+func (c *consumer) free(d *delivery) {
+	c.mu.Lock()
+	delete(c.flying, d)
+	c.mu.Unlock()
+	d.cancel()
+	c.giveSlots(1)
+	c.flight.Done()
 }
 
 func (c *consumer) flushSettlements(batch []Settlement) []error {
@@ -277,7 +284,7 @@ func (c *consumer) drain() {
 		c.mu.Unlock()
 		c.log.Warn("giving back messages whose handlers did not end in time", "count", n)
 	}
-	c.kill(errAbandoned)
+	c.kill()
 	<-done
 }
 

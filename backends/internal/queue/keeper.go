@@ -2,13 +2,9 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 )
-
-// errLeaseLost is the cause with which the context of a message ends that somebody else may have by now.
-var errLeaseLost = errors.New("the message's lease was lost")
 
 // expiredBatch is how many expired leases are dealt with in one step.
 const expiredBatch = 100
@@ -65,13 +61,13 @@ func (c *consumer) renew(ctx context.Context, owner int64, held map[int64]*deliv
 	}
 }
 
-// lose ends the context of a delivery that is no longer ours, unless it was settled just now.
+// lose ends the context of a delivery that somebody else may have by now, unless it was settled just now.
 func (c *consumer) lose(d *delivery) {
 	c.mu.Lock()
 	_, flying := c.flying[d]
 	c.mu.Unlock()
 	if flying && !d.claim.settled.Load() {
-		d.cancel(errLeaseLost)
+		d.cancel()
 	}
 }
 
