@@ -73,32 +73,36 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 
 func (o *options) register(f *flag.FlagSet) {
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 takes a free one")
-	f.StringVar(&o.backend, "backend", backendSQLite, "where events are kept: memory or sqlite; postgres, mysql and amqp come later")
+	f.StringVar(&o.backend, "backend", backendSQLite,
+		"where events are kept: memory or sqlite; postgres, mysql and amqp come later")
 	f.StringVar(&o.dsn, "dsn", "", "what the backend connects to: the database file of sqlite, made where missing\n"+
 		"(default redrive/quickstart.db in the user's cache folder)")
 	f.StringVar(&o.storeDSN, "store-dsn", "", "the store of -backend amqp")
 	f.BoolVar(&o.samples, "samples", true, "send a few sample events at start")
 	f.DurationVar(&o.backoff, "backoff", 0, "fixed wait between attempts (default growing: 1s, 4s, 16s, 64s)")
-	f.IntVar(&o.concurrency, "concurrency", 0, fmt.Sprintf("handlers at once (default %d)", asyncevents.DefaultConcurrency))
+	f.IntVar(&o.concurrency, "concurrency", 0,
+		fmt.Sprintf("handlers at once (default %d)", asyncevents.DefaultConcurrency))
 	f.DurationVar(&o.lease, "lease", 0,
 		fmt.Sprintf("how long a claim holds without renewal (default %s)", asyncevents.DefaultLease))
-	f.BoolVar(&o.referenceStatus, "reference-status", false, "answer with the reference API's status codes: 200 for 202, 400 for 404")
+	f.BoolVar(&o.referenceStatus, "reference-status", false,
+		"answer with the reference API's status codes: 200 for 202, 400 for 404")
 	f.BoolVar(&o.anyAction, "any-action", false, "take any action and any attributes")
-	f.StringVar(&o.ledger, "ledger", "", "`file` to which every handler run that ended appends \"correlation_id attempt outcome\";\n"+
+	f.StringVar(&o.ledger, "ledger", "", "`file` to which every handler run that ended appends\n\"correlation_id attempt outcome\"; "+
 		"outcomes are processed, error, failed, panic")
 	f.StringVar(&o.intakeToken, "intake-token", "", "bearer `token` of the intake (default none: open on loopback only)")
 	f.StringVar(&o.manageToken, "manage-token", "", "bearer `token`, or password of a browser, of the management\n"+
 		"(default none: open on loopback only)")
 	f.Var((*list)(&o.trustedSites), "trusted-site", "`host` that callbacks may go to, with its subdomains; repeatable\n"+
 		"(default every public https host)")
-	f.Var((*list)(&o.callbackSecrets), "callback-secret", "`whsec_…` that signs callbacks; repeatable during a rotation\n"+
+	f.Var((*list)(&o.callbackSecrets), "callback-secret", "`secret`, whsec_…, that signs callbacks; repeatable\n"+
 		"(default one that is made for this run)")
 	f.BoolVar(&o.allowPrivate, "allow-private-callbacks", false, "let callbacks go to private addresses and over plain http")
 	f.StringVar(&o.exports, "exports", "", "`folder` for export files (default beside the database)")
 }
 
 func printHelp(flags *flag.FlagSet, w io.Writer) {
-	_, _ = fmt.Fprintln(w, "Usage: quickstart [flags]\n\nRedrive on one machine: events in, attempts, callbacks, dead letters, redrive.\n\nFlags:")
+	_, _ = fmt.Fprintln(w, "Usage: quickstart [flags]\n\n"+
+		"Redrive on one machine: events in, attempts, callbacks, dead letters, redrive.\n\nFlags:")
 	flags.SetOutput(w)
 	flags.PrintDefaults()
 }

@@ -41,8 +41,8 @@ type purchase struct {
 	Paid     float64 `json:"paid,omitempty"`
 }
 
-// processLoyalty says what an event is worth in points. It only computes, so a second run of the same event does no harm; one
-// that keeps balances stores the event's ID with the balance, in one transaction.
+// processLoyalty says what an event is worth in points. It only computes, so a second run of the same event does no harm;
+// one that keeps balances stores the event's ID with the balance, in one transaction.
 func processLoyalty(_ context.Context, event asyncevents.Event) (any, error) {
 	var data map[string]any
 	// Anything but an object has no points; the validator has decided whether that is taken.

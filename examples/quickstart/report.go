@@ -102,7 +102,8 @@ func (r report) printCommands(b *strings.Builder) {
 	_, _ = fmt.Fprintf(b, `
 Try: send an event, ask what became of one, move the oldest dead letter back:
 
-  curl -i%[2]s -H 'Content-Type: application/json' -d '{"customer":"you","action":"point_add","data":{"points":10}}' %[1]s%[4]s
+  curl -i%[2]s -H 'Content-Type: application/json' %[1]s%[4]s \
+    -d '{"customer":"you","action":"point_add","data":{"points":10}}'
   curl -s%[2]s %[1]s%[4]s/%[6]s
   curl -s%[3]s -X POST %[1]s%[5]s/api/queues/events/retry-one
 
