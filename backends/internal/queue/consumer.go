@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -152,9 +153,8 @@ func (c *consumer) newDelivery(claimed Claimed) *delivery {
 // messageOf builds the message that a handler sees.
 func messageOf(claimed Claimed) *message.Message {
 	msg := message.NewMessage(claimed.UUID, claimed.Payload)
-	if claimed.Metadata != nil {
-		msg.Metadata = claimed.Metadata
-	}
+	// A copy: a handler that ended late may write to it while the shutdown gives the message back as it was.
+	maps.Copy(msg.Metadata, claimed.Metadata)
 	msg.Metadata[retry.MetadataAttempt] = strconv.Itoa(claimed.Attempt)
 	if claimed.Redrives > 0 {
 		msg.Metadata[retry.MetadataRedrives] = strconv.Itoa(claimed.Redrives)
