@@ -21,8 +21,9 @@
 // Each message is claimed by one consumer at a time, under a lease that is renewed while the handler runs. The claim
 // counts the attempt before the handler sees the message: retry.MetadataAttempt is 1 for the first, and counts starts
 // that killed the process. A lease that runs out is an attempt that ended without a word: it is added to the history
-// in retry.MetadataHistory, and the message comes back after the wait of SubscriberConfig.Policy. Whoever lost a claim
-// can settle nothing with it.
+// in retry.MetadataHistory, and the message comes back after the wait of SubscriberConfig.Policy and a random share of
+// the lease, so that messages which were lost together do not come back together. Whoever lost a claim can settle
+// nothing with it.
 //
 // Ack removes the message. Nack brings it back with the metadata that the handler left on it, after the delay that
 // stands there or else the policy's; that is a lower bound, and neither holds a place nor a connection. At most
