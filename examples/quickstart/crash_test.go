@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/sqlite"
+	"github.com/redrive-go/redrive/export"
+)
+
+// crashConcurrency is how many events are in flight at most, and so how many runs a kill may double.
+const crashConcurrency = 20
+
+// crashes says how many events are sent and how often the process is killed meanwhile. REDRIVE_SOAK=1 makes it more.
+func crashes() (events, kills int) {
+	if os.Getenv("REDRIVE_SOAK") != "" {
+		return 10_000, 50
+	}
+	return 2_000, 5
+}
+
+// senders send events to a server that comes and goes, each until it is accepted.
+type senders struct {
+	base     atomic.Pointer[string]
+	next     atomic.Int64
+	accepted atomic.Int64
+	running  sync.WaitGroup
+}
+
+func (s *senders) start(ctx context.Context, events, count int) {
+	for range count {
+		s.running.Go(func() {
+			transport := &http.Transport{}
+			defer transport.CloseIdleConnections()
+			client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
+			for n := s.next.Add(1); n <= int64(events) && ctx.Err() == nil; n = s.next.Add(1) {
+				for !s.send(ctx, client, eventBody(crashID(int(n)), `{"sleep_ms":3}`)) && ctx.Err() == nil {
+					time.Sleep(5 * time.Millisecond) // the server is down or going down: ask again
+				}
+			}
+		})
+	}
+}
+
+func crashID(n int) string { return "e" + strconv.Itoa(n) }
+
+// send is whether the event was answered with 202.
+func (s *senders) send(ctx context.Context, client *http.Client, body string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, *s.base.Load()+eventsPath, bytes.NewReader([]byte(body)))
+	if err != nil {
+		return false
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = response.Body.Close() }()
+	_, _ = io.Copy(io.Discard, response.Body)
+	if response.StatusCode != http.StatusAccepted {
+		return false
+	}
+	s.accepted.Add(1)
+	return true
+}
+
+// No event that was answered with 202 is lost when the process is killed, wherever it stands, and at most those in
+// flight run twice.
+func TestProcessKilledUnderLoad(t *testing.T) {
+	t.Parallel()
+	events, kills := crashes()
+	folder := t.TempDir()
+	ledgerPath := filepath.Join(folder, "ledger")
+	args := []string{"-dsn", filepath.Join(folder, "e.db"), "-ledger", ledgerPath, "-concurrency", strconv.Itoa(crashConcurrency)}
+	p := launch(t, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	var s senders
+	s.base.Store(&p.base)
+	s.start(ctx, events, 16)
+	for _, moment := range killMoments(events, kills) {
+		eventually(t, func() bool { return s.accepted.Load() >= moment }, "only %d accepted", s.accepted.Load())
+		p.kill(t)
+		p = launch(t, args...)
+		s.base.Store(&p.base)
+	}
+	s.running.Wait()
+	require.EqualValues(t, events, s.accepted.Load())
+
+	for n := 1; n <= events; n++ {
+		p.await(t, crashID(n), asyncevents.StatusProcessed)
+	}
+	lines := readLedger(t, ledgerPath)
+	assert.Len(t, lines, events)
+	doubled := sumOf(lines) - events
+	assert.LessOrEqual(t, doubled, kills*crashConcurrency)
+	t.Logf("%d events, %d kills: %d runs doubled", events, kills, doubled)
+	p.signal(t, termination)
+	assert.Zero(t, p.wait(t))
+}
+
+// killMoments are random, and say after how many accepted events the process is killed.
+func killMoments(events, kills int) []int64 {
+	var moments []int64
+	for range kills {
+		moments = append(moments, rand.Int64N(int64(events)-1)+1)
+	}
+	slices.Sort(moments)
+	return moments
+}
+
+// An event that ends the process takes nobody along: it is in the DLQ after five starts, the others are processed.
+func TestProcessThatAnEventEnds(t *testing.T) {
+	t.Parallel()
+	const others = 50
+	folder := t.TempDir()
+	database := filepath.Join(folder, "e.db")
+	bodies := map[string]string{"killer": `{"exit":true}`}
+	for n := range others {
+		bodies[fmt.Sprintf("good-%d", n)] = `{}`
+	}
+	preload(t, database, bodies)
+
+	args := []string{"-dsn", database, "-ledger", filepath.Join(folder, "ledger"), "-concurrency", "10"}
+	p, deaths := launch(t, args...), 0
+	for !p.isFailed(t, "killer") {
+		if p.endedWithin(20 * time.Millisecond) {
+			require.Equal(t, exitSimulated, p.code, p.stderr)
+			deaths++
+			require.LessOrEqual(t, deaths, 5, "it should be in the DLQ by now")
+			p = launch(t, args...)
+		}
+	}
+	assert.Equal(t, 5, deaths)
+	assert.Equal(t, 5, p.status(t, "killer").Attempts)
+	for n := range others {
+		p.await(t, fmt.Sprintf("good-%d", n), asyncevents.StatusProcessed)
+	}
+	depth, _ := p.queue(t, asyncevents.EventsQueue)
+	assert.EqualValues(t, 1, depth)
+	_, entries := p.do(t, http.MethodGet, managePath+"/api/queues/events/entries", "")
+	assert.Contains(t, entries, `"type":"lost"`)
+}
+
+// preload puts events into a database while nobody processes them, by id and the trouble they ask for.
+func preload(t *testing.T, database string, simulate map[string]string) {
+	t.Helper()
+	backend, err := sqlite.Open(t.Context(), database, nil)
+	require.NoError(t, err)
+	exports, err := export.NewFolder(t.TempDir())
+	require.NoError(t, err)
+	service, err := asyncevents.New(backend, processLoyalty, &asyncevents.Config{Exports: exports, Logger: quiet})
+	require.NoError(t, err)
+	for id, trouble := range simulate {
+		_, err := service.Accept(t.Context(), asyncevents.Submission{Body: []byte(eventBody(id, trouble))})
+		require.NoError(t, err)
+	}
+	require.NoError(t, errors.Join(backend.Close(), exports.Close()))
+}
+
+// isFailed asks a process that may end at any time.
+func (p *process) isFailed(t *testing.T, id string) bool {
+	t.Helper()
+	response, err := p.http.Do(p.request(t, http.MethodGet, eventsPath+"/"+id, ""))
+	if err != nil {
+		return false
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	return err == nil && bytes.Contains(text, []byte(`"status":"failed"`))
+}
+
+func (p *process) endedWithin(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+		return true
+	case <-timer.C:
+		return false
+	}
+}

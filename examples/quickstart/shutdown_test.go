@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/redrive-go/redrive/asyncevents"
+)
+
+// termination is how a supervisor asks a process to end.
+const termination = syscall.SIGTERM
+
+func TestProcessDrainsOnSIGTERM(t *testing.T) {
+	t.Parallel()
+	const handlers = 10
+	folder := t.TempDir()
+	ledgerPath := filepath.Join(folder, "ledger")
+	args := []string{"-dsn", filepath.Join(folder, "e.db"), "-ledger", ledgerPath}
+	p := launch(t, args...)
+	for n := range handlers {
+		p.accept(t, fmt.Sprintf("slow-%d", n), `{"sleep_ms":2000}`)
+	}
+	eventually(t, func() bool {
+		_, inFlight := p.queue(t, asyncevents.EventsQueue)
+		return inFlight == handlers
+	}, "not all handlers run")
+	began := time.Now()
+	p.signal(t, termination)
+	require.Zero(t, p.wait(t), p.stderr)
+	assert.Less(t, time.Since(began), 10*time.Second)
+	lines := readLedger(t, ledgerPath)
+	assert.Len(t, lines, handlers, "all finish")
+	assert.Equal(t, handlers, sumOf(lines), "none runs twice")
+
+	p = launch(t, args...)
+	for n := range handlers {
+		assert.Equal(t, asyncevents.StatusProcessed, p.status(t, fmt.Sprintf("slow-%d", n)).Status)
+	}
+	assert.Equal(t, handlers, sumOf(readLedger(t, ledgerPath)))
+	p.signal(t, syscall.SIGINT)
+	assert.Zero(t, p.wait(t), p.stderr)
+}
+
+func TestProcessEndsAtOnceOnTheSecondSignal(t *testing.T) {
+	t.Parallel()
+	p := launch(t, "-dsn", filepath.Join(t.TempDir(), "e.db"))
+	p.accept(t, "endless", `{"sleep_ms":50000}`)
+	eventually(t, func() bool {
+		_, inFlight := p.queue(t, asyncevents.EventsQueue)
+		return inFlight == 1
+	}, "the handler does not run")
+	p.signal(t, termination)
+	eventually(t, func() bool { return strings.Contains(p.stderr.String(), "a second signal") }, "the first signal is not heard")
+	p.signal(t, termination)
+	assert.Equal(t, -1, p.wait(t), "ended by the signal")
+}
