@@ -39,7 +39,8 @@ func (s *story) say(format string, args ...any) { _, _ = fmt.Fprintf(s.out, form
 func (s *story) sendAll(ctx context.Context) error {
 	for _, topic := range topics() {
 		s.say("sending %[1]s-1, which is fine, and %[1]s-2, whose handler fails", topic)
-		if err := errors.Join(s.shop.send(topic, topic+"-1", "fine"), s.shop.send(topic, topic+"-2", `{"article":7}`)); err != nil {
+		good, bad := s.shop.send(topic, topic+"-1", "fine"), s.shop.send(topic, topic+"-2", `{"article":7}`)
+		if err := errors.Join(good, bad); err != nil {
 			return err
 		}
 	}

@@ -88,7 +88,8 @@ func TestProcessKilledUnderLoad(t *testing.T) {
 	events, kills := crashes()
 	folder := t.TempDir()
 	ledgerPath := filepath.Join(folder, "ledger")
-	args := []string{"-dsn", filepath.Join(folder, "e.db"), "-ledger", ledgerPath, "-concurrency", strconv.Itoa(crashConcurrency)}
+	args := []string{"-dsn", filepath.Join(folder, "e.db"), "-ledger", ledgerPath,
+		"-concurrency", strconv.Itoa(crashConcurrency)}
 	p := launch(t, args...)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()

@@ -87,7 +87,8 @@ func (o *options) register(f *flag.FlagSet) {
 	f.BoolVar(&o.referenceStatus, "reference-status", false,
 		"answer with the reference API's status codes: 200 for 202, 400 for 404")
 	f.BoolVar(&o.anyAction, "any-action", false, "take any action and any attributes")
-	f.StringVar(&o.ledger, "ledger", "", "`file` to which every handler run that ended appends\n\"correlation_id attempt outcome\"; "+
+	f.StringVar(&o.ledger, "ledger", "", "`file` to which every handler run that ended appends\n"+
+		"\"correlation_id attempt outcome\"; "+
 		"outcomes are processed, error, failed, panic")
 	f.StringVar(&o.intakeToken, "intake-token", "", "bearer `token` of the intake (default none: open on loopback only)")
 	f.StringVar(&o.manageToken, "manage-token", "", "bearer `token`, or password of a browser, of the management\n"+

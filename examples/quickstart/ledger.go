@@ -20,7 +20,7 @@ type ledger struct {
 
 // openLedger opens the file for appending, and makes it where it is missing.
 func openLedger(path string, log *slog.Logger) (*ledger, error) {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}

@@ -113,6 +113,7 @@ func TestLedgerThatCannotBeWrittenFailsNoEvent(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, l.close())
 	failure := errors.New("of the processor")
-	_, err = l.record(func(context.Context, asyncevents.Event) (any, error) { return nil, failure })(t.Context(), asyncevents.Event{})
+	fail := l.record(func(context.Context, asyncevents.Event) (any, error) { return nil, failure })
+	_, err = fail(t.Context(), asyncevents.Event{})
 	assert.ErrorIs(t, err, failure)
 }

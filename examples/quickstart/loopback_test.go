@@ -32,6 +32,7 @@ func TestManagementRefusesForeignNames(t *testing.T) {
 		assert.Equal(t, want == http.StatusOK, answer[0] == '{', host)
 	}
 	withToken := start(t, "-manage-token", "secret")
-	status, _ := withToken.do(t, http.MethodGet, "/manage/api/queues", "", "Host: redrive.example", "Authorization: Bearer secret")
+	status, _ := withToken.do(t, http.MethodGet, "/manage/api/queues", "",
+		"Host: redrive.example", "Authorization: Bearer secret")
 	assert.Equal(t, http.StatusOK, status, "a token is as good under any name")
 }

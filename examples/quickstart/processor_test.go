@@ -21,7 +21,8 @@ func TestProcessLoyalty(t *testing.T) {
 		{"anything", `[1]`, `{"customer":"c","action":"anything","points":0}`},
 		{"point_add", ``, `{"customer":"c","action":"point_add","points":0}`},
 	} {
-		result, err := processLoyalty(t.Context(), asyncevents.Event{Customer: "c", Action: c.action, Data: json.RawMessage(c.data)})
+		event := asyncevents.Event{Customer: "c", Action: c.action, Data: json.RawMessage(c.data)}
+		result, err := processLoyalty(t.Context(), event)
 		require.NoError(t, err)
 		got, err := json.Marshal(result)
 		require.NoError(t, err)

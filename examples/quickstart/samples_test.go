@@ -34,7 +34,8 @@ func TestSamplesWithDefaultWaits(t *testing.T) {
 	r := start(t, "-samples", "-backoff", "0")
 	ids := sampleIDs(t, r)
 	assert.Less(t, time.Since(began), 8*time.Second, "who tries it out does not wait long")
-	want := []asyncevents.Status{"processed", "processed", "processed", "error", "processed", "failed", "failed", "queued", "processed"}
+	want := []asyncevents.Status{"processed", "processed", "processed", "error", "processed", "failed", "failed", "queued",
+		"processed"}
 	for i, id := range ids {
 		seen := r.status(t, id)
 		assert.Equal(t, want[i], seen.Status, id)
@@ -62,7 +63,7 @@ func TestSamplesToTheEnd(t *testing.T) {
 	r := start(t, "-samples", "-backend", "sqlite", "-dsn", t.TempDir()+"/new/folder/events.db")
 	ids := sampleIDs(t, r)
 	r.await(t, ids[7], asyncevents.StatusFailed)
-	eventually(t, func() bool { return r.status(t, ids[8]).Callback.Status == asyncevents.CallbackFailed }, "callback not failed")
+	eventually(t, func() bool { return r.status(t, ids[8]).Callback.Status == asyncevents.CallbackFailed }, "not failed")
 	events, _ := r.queue(t, asyncevents.EventsQueue)
 	callbacks, _ := r.queue(t, asyncevents.CallbacksQueue)
 	assert.EqualValues(t, []int64{3, 1}, []int64{events, callbacks})

@@ -187,7 +187,9 @@ func (s *server) serve(ctx context.Context) error {
 		s.log.Warn("some requests took too long and are cut off", "error", err)
 		_ = s.http.Close()
 	}
-	<-ended
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", s.options.addr, err)
+	}
 	return nil
 }
 
@@ -195,27 +197,27 @@ func (s *server) serve(ctx context.Context) error {
 func (s *server) welcome(ctx context.Context, stdout io.Writer) error {
 	r := report{options: s.options, base: s.baseURL()}
 	if s.options.samples && (s.options.intakeToken != "" || !s.options.exposed()) {
-		samples, err := s.sendSamples(ctx)
-		if ctx.Err() != nil {
-			return nil // stopped before there was anything to tell
-		}
-		if err != nil {
-			s.log.Warn("the sample events went wrong", "error", err)
-		}
-		r.samples = samples
+		r.samples = s.sendSamples(ctx)
+	}
+	if ctx.Err() != nil { // stopped before there was anything to tell
+		return nil
 	}
 	return r.print(stdout)
 }
 
-func (s *server) sendSamples(ctx context.Context) ([]sample, error) {
-	samples, err := newSamples(time.Now().UTC().Format("sample-20060102T150405"))
-	if err != nil {
-		return nil, err
-	}
+// sendSamples returns how the samples stand after a while.
+func (s *server) sendSamples(ctx context.Context) []sample {
 	transport := &http.Transport{} // without a proxy, whatever the environment says
 	defer transport.CloseIdleConnections()
 	c := &client{http: &http.Client{Transport: transport}, base: s.baseURL(), token: s.options.intakeToken}
-	return c.demonstrate(ctx, samples)
+	samples, err := newSamples(time.Now().UTC().Format("sample-20060102T150405"))
+	if err == nil {
+		samples, err = c.demonstrate(ctx, samples)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("the sample events went wrong", "error", err)
+	}
+	return samples
 }
 
 // baseURL is where this machine reaches the server.

@@ -57,7 +57,7 @@ func TestProcessEndsAtOnceOnTheSecondSignal(t *testing.T) {
 		return inFlight == 1
 	}, "the handler does not run")
 	p.signal(t, termination)
-	eventually(t, func() bool { return strings.Contains(p.stderr.String(), "a second signal") }, "the first signal is not heard")
+	eventually(t, func() bool { return strings.Contains(p.stderr.String(), "a second signal") }, "the first is not heard")
 	p.signal(t, termination)
 	assert.Equal(t, -1, p.wait(t), "ended by the signal")
 }

@@ -69,7 +69,8 @@ func parseSimulation(data json.RawMessage) (trouble simulation, err error) {
 		Simulate json.RawMessage `json:"simulate"`
 	}
 	// Data need not be an object, and then asks for nothing either.
-	if json.Unmarshal(data, &outer) != nil || len(outer.Simulate) == 0 {
+	_ = json.Unmarshal(data, &outer)
+	if len(outer.Simulate) == 0 {
 		return simulation{}, nil
 	}
 	decoder := json.NewDecoder(bytes.NewReader(outer.Simulate))

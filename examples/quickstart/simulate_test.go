@@ -15,7 +15,7 @@ import (
 )
 
 // simulate runs one attempt and says how it ended: an outcome as in the ledger, or permanent, exit or panic.
-func simulate(t *testing.T, ctx context.Context, data string, attempt int) (outcome string) {
+func simulate(ctx context.Context, t *testing.T, data string, attempt int) (outcome string) {
 	t.Helper()
 	s := newSimulator(func(context.Context, asyncevents.Event) (any, error) { return nil, nil })
 	exited := false
@@ -56,7 +56,7 @@ func TestSimulate(t *testing.T) {
 		{`{"simulate":{"fial":1}}`, 1, "error"}, {`{"simulate":{"fail":"1"}}`, 1, "error"}, {`{"simulate":[]}`, 1, "error"},
 		{`{"simulate":{"fail":-1}}`, 1, "error"}, {`{"simulate":{"sleep_ms":-1}}`, 1, "error"},
 	} {
-		assert.Equal(t, c.want, simulate(t, t.Context(), c.data, c.attempt), "%s at attempt %d", c.data, c.attempt)
+		assert.Equal(t, c.want, simulate(t.Context(), t, c.data, c.attempt), "%s at attempt %d", c.data, c.attempt)
 	}
 }
 
@@ -64,11 +64,11 @@ func TestSimulateSleeps(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		assert.Equal(t, "error", simulate(t, t.Context(), `{"simulate":{"sleep_ms":1500,"reject":true}}`, 1))
+		assert.Equal(t, "error", simulate(t.Context(), t, `{"simulate":{"sleep_ms":1500,"reject":true}}`, 1))
 		assert.Equal(t, 1500*time.Millisecond, time.Since(began))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		assert.Equal(t, "failed", simulate(t, ctx, `{"simulate":{"sleep_ms":9223372036854775807}}`, 1))
+		assert.Equal(t, "failed", simulate(ctx, t, `{"simulate":{"sleep_ms":9223372036854775807}}`, 1))
 		assert.Equal(t, 2500*time.Millisecond, time.Since(began), "the time limit of an attempt ends it")
 	})
 }
