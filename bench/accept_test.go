@@ -18,21 +18,20 @@ func BenchmarkAccept(b *testing.B) {
 				s := newService(b, backend.open(b), idle, asyncevents.Config{})
 				var left atomic.Int64
 				left.Store(int64(b.N))
-				var calling sync.WaitGroup
-				b.ResetTimer()
-				for range callers {
-					calling.Go(func() {
-						for left.Add(-1) >= 0 {
-							if _, err := s.Accept(context.Background(), asyncevents.Submission{Body: body}); err != nil {
-								b.Error(err)
-								return
+				measured(b, func() {
+					var calling sync.WaitGroup
+					for range callers {
+						calling.Go(func() {
+							for left.Add(-1) >= 0 {
+								if _, err := s.Accept(context.Background(), asyncevents.Submission{Body: body}); err != nil {
+									b.Error(err)
+									return
+								}
 							}
-						}
-					})
-				}
-				calling.Wait()
-				b.StopTimer()
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+						})
+					}
+					calling.Wait()
+				})
 			})
 		}
 	}

@@ -43,18 +43,17 @@ func consume(b *testing.B, backend *asyncevents.Backend, flight int, takes time.
 		}
 		return nil
 	})
-	b.ResetTimer()
-	ended := make(chan error, 1)
-	go func() { ended <- router.Run(context.Background()) }()
-	<-done
-	<-router.Running()
-	must(b, router.Close())
-	b.StopTimer()
-	must(b, <-ended)
+	measured(b, func() {
+		ended := make(chan error, 1)
+		go func() { ended <- router.Run(context.Background()) }()
+		<-done
+		<-router.Running()
+		must(b, router.Close())
+		must(b, <-ended)
+	})
 	if n := handled.Load(); n != int64(b.N) {
 		b.Fatalf("%d messages handled, not %d", n, b.N)
 	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
 func publish(b *testing.B, p message.Publisher, n int) {
@@ -85,15 +84,14 @@ func BenchmarkProcess(b *testing.B) {
 					return nil, nil
 				}, asyncevents.Config{Concurrency: 500})
 				fill(b, s, b.N)
-				b.ResetTimer()
-				ctx, cancel := context.WithCancel(context.Background())
-				ended := make(chan error, 1)
-				go func() { ended <- s.Run(ctx) }()
-				<-done
-				cancel()
-				must(b, <-ended)
-				b.StopTimer()
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+				measured(b, func() {
+					ctx, cancel := context.WithCancel(context.Background())
+					ended := make(chan error, 1)
+					go func() { ended <- s.Run(ctx) }()
+					<-done
+					cancel()
+					must(b, <-ended)
+				})
 			})
 		}
 	}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -39,10 +38,10 @@ func (l *auditLog) List(ctx context.Context, before int64, limit int) ([]asyncev
 		return nil, fmt.Errorf("sqlite: list the audit: %w", err)
 	}
 	var list []asyncevents.AuditRow
-	err = eachRow(rows, func(rows *sql.Rows) error {
+	err = eachRow(rows, func(row scanner) error {
 		var r asyncevents.AuditRow
 		var at int64
-		err := rows.Scan(&r.ID, &at, &r.Actor, &r.Action, &r.Queue, &r.Target, &r.Count, &r.Outcome, &r.Detail)
+		err := row.Scan(&r.ID, &at, &r.Actor, &r.Action, &r.Queue, &r.Target, &r.Count, &r.Outcome, &r.Detail)
 		r.At = fromMicros(at)
 		list = append(list, r)
 		return err

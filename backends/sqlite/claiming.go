@@ -1,18 +1,19 @@
 package sqlite
 
 import (
-	"database/sql"
 	"time"
 
 	"github.com/redrive-go/redrive/backends/internal/queue"
 )
 
+// A bare parameter behind LIMIT would have SQLite plan the query anew each time it is run; +? is the same without
+// that.
 const (
 	selectDue = `
 		SELECT d.id, m.uuid, m.payload, coalesce(d.metadata, m.metadata), coalesce(d.history, m.history),
 		       d.attempt + 1, m.redrives
 		FROM deliveries d JOIN messages m ON m.id = d.id
-		WHERE d.topic = ? AND d.claim = 0 AND d.due <= ? ORDER BY d.due LIMIT ?`
+		WHERE d.topic = ? AND d.claim = 0 AND d.due <= ? ORDER BY d.due LIMIT +?`
 	claimDue = `
 		UPDATE deliveries SET claim = ?, due = ?, claimed_at = ?, attempt = attempt + 1
 		WHERE id IN (SELECT value FROM json_each(?))`
@@ -20,7 +21,7 @@ const (
 		SELECT m.id, m.uuid, m.payload, m.metadata, m.history, 1, m.redrives
 		FROM messages m
 		WHERE m.id > ? AND m.id < ? AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = m.id)
-		ORDER BY m.id LIMIT ?`
+		ORDER BY m.id LIMIT +?`
 	claimFresh = `
 		INSERT INTO deliveries (claim, due, claimed_at, topic, attempt, id)
 		SELECT ?, ?, ?, ?, 1, value FROM json_each(?)`
@@ -43,6 +44,9 @@ func (c *claiming) run() (err error) {
 		return err
 	}
 	c.cursor = max(c.cursor, c.topic.base())
+	if err := c.lookAhead(); err != nil {
+		return err
+	}
 	// Half for what is due again, half for what is new: neither waits for the other to run dry.
 	if err := c.due((c.Limit + 1) / 2); err != nil {
 		return err
@@ -50,24 +54,31 @@ func (c *claiming) run() (err error) {
 	if err := c.fresh(c.Limit - len(c.claimed)); err != nil {
 		return err
 	}
-	if left := c.Limit - len(c.claimed); left > 0 {
-		if err := c.due(left); err != nil {
-			return err
-		}
-	}
-	if len(c.claimed) == c.Limit {
+	return c.due(c.Limit - len(c.claimed))
+}
+
+// lookAhead finds out when the next message is due.
+func (c *claiming) lookAhead() error { return c.one([]any{&c.nextDue}, selectNextDue, c.topic.id) }
+
+// due claims messages that are due again. As a rule none is, and that is known without looking.
+func (c *claiming) due(limit int) error {
+	if limit == 0 || c.nextDue == 0 || c.nextDue > c.now.UnixMicro() {
 		return nil
 	}
-	return c.one([]any{&c.nextDue}, selectNextDue, c.topic.id)
-}
-
-func (c *claiming) due(limit int) error {
-	return c.take(limit, func(ids string) (int64, error) {
+	err := c.take(limit, func(ids string) (int64, error) {
 		return c.exec(claimDue, c.Owner, c.until(), c.now.UnixMicro(), ids)
 	}, selectDue, c.topic.id, c.now.UnixMicro(), limit)
+	if err != nil {
+		return err
+	}
+	return c.lookAhead()
 }
 
+// fresh claims messages that were never claimed.
 func (c *claiming) fresh(limit int) error {
+	if limit == 0 {
+		return nil
+	}
 	before := len(c.claimed)
 	err := c.take(limit, func(ids string) (int64, error) {
 		return c.exec(claimFresh, c.Owner, c.until(), c.now.UnixMicro(), c.topic.id, ids)
@@ -88,8 +99,8 @@ func (c *claiming) until() int64 { return c.now.Add(c.Lease).UnixMicro() }
 // take reads messages and has them marked as claimed.
 func (c *claiming) take(limit int, mark func(ids string) (int64, error), query string, args ...any) error {
 	ids := make([]int64, 0, limit)
-	err := c.query(func(rows *sql.Rows) error {
-		claimed, err := scanClaimed(rows)
+	err := c.query(func(row scanner) error {
+		claimed, err := scanClaimed(row)
 		claimed.Owner, claimed.ClaimedAt = c.Owner, c.now
 		c.claimed = append(c.claimed, claimed)
 		ids = append(ids, claimed.ID)
@@ -102,9 +113,9 @@ func (c *claiming) take(limit int, mark func(ids string) (int64, error), query s
 	return err
 }
 
-func scanClaimed(rows *sql.Rows, more ...any) (c queue.Claimed, err error) {
+func scanClaimed(row scanner, more ...any) (c queue.Claimed, err error) {
 	var metadata string
-	err = rows.Scan(append([]any{&c.ID, &c.UUID, &c.Payload, &metadata, &c.History, &c.Attempt, &c.Redrives}, more...)...)
+	err = row.Scan(append([]any{&c.ID, &c.UUID, &c.Payload, &metadata, &c.History, &c.Attempt, &c.Redrives}, more...)...)
 	if err == nil {
 		c.Metadata, c.Damage = decodeMetadata(metadata)
 	}

@@ -27,15 +27,12 @@ const maxUnits = 64
 // database is one file with one writing connection, as SQLite allows one writer at a time, and a pool of reading
 // ones, which in WAL mode neither wait for the writer nor hold it up.
 type database struct {
-	path    string
-	writer  *sql.DB
-	conn    *sql.Conn // the writer's only connection
 	readers *sql.DB
 	units   *gather.Gatherer[*unit]
 
-	mu         sync.Mutex // guards statements and closed; held while the connection is in use
-	statements map[string]*sql.Stmt
-	closed     bool
+	mu     sync.Mutex // held while the writer is in use
+	writer *connection
+	closed bool
 }
 
 // unit is one piece of work within a shared transaction.
@@ -62,20 +59,16 @@ func connect(ctx context.Context, path string) (db *database, err error) {
 	if err := inspect(ctx, path); err != nil {
 		return nil, err
 	}
-	db = &database{path: path, statements: map[string]*sql.Stmt{}}
+	if err := prepareFile(path); err != nil {
+		return nil, err
+	}
+	db = &database{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, db.close())
 		}
 	}()
-	if db.writer, err = sql.Open("sqlite", dsn(path, "_txlock=immediate")); err != nil {
-		return nil, err
-	}
-	db.writer.SetMaxOpenConns(1)
-	if err = migrate(db.writer); err != nil {
-		return nil, err
-	}
-	if db.conn, err = db.writer.Conn(ctx); err != nil {
+	if db.writer, err = openConnection(dsn(path, "_txlock=immediate")); err != nil {
 		return nil, err
 	}
 	if db.readers, err = sql.Open("sqlite", dsn(path, "_pragma=query_only(1)")); err != nil {
@@ -84,6 +77,17 @@ func connect(ctx context.Context, path string) (db *database, err error) {
 	db.readers.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
 	db.readers.SetMaxIdleConns(2)
 	return db, nil
+}
+
+// prepareFile brings the file's schema up to date.
+func prepareFile(path string) (err error) {
+	db, err := sql.Open("sqlite", dsn(path, "_txlock=immediate"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	return migrate(db)
 }
 
 // dsn names the file for the driver. A commit returns after the write-ahead log was synced to the disk.
@@ -245,17 +249,11 @@ func (db *database) close() error {
 	}
 	db.closed = true
 	var errs []error
-	for _, s := range db.statements {
-		errs = append(errs, s.Close())
-	}
 	if db.readers != nil {
 		errs = append(errs, db.readers.Close())
 	}
-	if db.conn != nil {
-		errs = append(errs, db.conn.Close())
-	}
 	if db.writer != nil {
-		errs = append(errs, db.writer.Close())
+		errs = append(errs, db.writer.close())
 	}
 	return errors.Join(errs...)
 }

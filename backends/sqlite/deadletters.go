@@ -178,11 +178,11 @@ func entriesOf(t *sql.Tx, q counter, p dlq.ListParams) iter.Seq2[dlq.Entry, erro
 	}
 }
 
-func scanEntry(rows *sql.Rows, q counter, name string) (dlq.Entry, error) {
+func scanEntry(row scanner, q counter, name string) (dlq.Entry, error) {
 	e := dlq.Entry{Queue: name}
 	var created, accepted int64
 	var metadata, history string
-	err := rows.Scan(&e.ID, &e.Redrives, &created, &accepted, &e.Topic, &e.MessageID, &e.CorrelationID,
+	err := row.Scan(&e.ID, &e.Redrives, &created, &accepted, &e.Topic, &e.MessageID, &e.CorrelationID,
 		&e.Failure.Type, &e.Failure.Message, &e.Failure.Stack, &metadata, &history, &e.Payload, &e.Exported)
 	if err != nil {
 		return e, err
@@ -254,10 +254,10 @@ func (t *tx) redrive(p dlq.RedriveParams) (redriven dlq.Redriven, topics map[str
 // entryTopics returns the ids of the entries to move, by the topic they came from.
 func (t *tx) entryTopics(q counter, p dlq.RedriveParams) (map[string][]int64, error) {
 	topics := map[string][]int64{}
-	scan := func(rows *sql.Rows) error {
+	scan := func(row scanner) error {
 		var id int64
 		var topic string
-		err := rows.Scan(&id, &topic)
+		err := row.Scan(&id, &topic)
 		topics[topic] = append(topics[topic], id)
 		return err
 	}
@@ -276,8 +276,8 @@ func (t *tx) entryTopics(q counter, p dlq.RedriveParams) (map[string][]int64, er
 // entries reads whole entries; only ever a few.
 func (t *tx) entries(q counter, name string, ids []int64) (entries []dlq.Entry, err error) {
 	for _, id := range ids {
-		err = t.query(func(rows *sql.Rows) error {
-			e, err := scanEntry(rows, q, name)
+		err = t.query(func(row scanner) error {
+			e, err := scanEntry(row, q, name)
 			entries = append(entries, e)
 			return err
 		}, selectEntries, q.id, id-1, id, 1)

@@ -145,10 +145,10 @@ func (t *tx) unknown(batch []*accepting) (fresh []*accepting, err error) {
 		ids[i] = a.CorrelationID
 	}
 	known := map[string][32]byte{}
-	err = t.query(func(rows *sql.Rows) error {
+	err = t.query(func(row scanner) error {
 		var id string
 		var hash []byte
-		if err := rows.Scan(&id, &hash); err != nil {
+		if err := row.Scan(&id, &hash); err != nil {
 			return err
 		}
 		known[id] = [32]byte(hash)

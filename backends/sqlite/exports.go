@@ -70,10 +70,10 @@ func (c *exportCatalog) List(ctx context.Context, queue string, limit int) ([]ex
 		return nil, fmt.Errorf("sqlite: list exports: %w", err)
 	}
 	var records []export.Record
-	err = eachRow(rows, func(rows *sql.Rows) error {
+	err = eachRow(rows, func(row scanner) error {
 		var text string
 		var r export.Record
-		if err := rows.Scan(&text); err != nil {
+		if err := row.Scan(&text); err != nil {
 			return err
 		}
 		err := json.Unmarshal([]byte(text), &r)

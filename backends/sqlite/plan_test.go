@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,8 +16,8 @@ func TestPlans(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, db.close()) }()
 	for name, query := range map[string]string{
-		"due": selectDue, "claim due": claimDue, "fresh": selectFresh, "next due": selectNextDue, "expired": selectExpired,
-		"end": endClaims, "delete": deleteMessages, "delay": delayClaim, "renew": renewClaims, "held": countHeld,
+		"due": selectDue, "claim due": claimDue, "fresh": selectFresh, "next due": selectNextDue,
+		"end": endClaims, "delete": deleteMessages, "delay": delayClaim, "renew": renewClaims,
 		"delayed": countDelayed, "event": selectEvent, "update event": updateEvent, "entries": selectEntries,
 		"entry topics": selectEntryTopics, "newest": selectNewest, "redrive": redriveMessages, "redrive events": redriveEvents,
 		"erase": eraseEntries, "job": selectJob,
@@ -30,10 +29,10 @@ func TestPlans(t *testing.T) {
 		rows, err := db.readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
 		require.NoError(t, err, name)
 		var plan []string
-		require.NoError(t, eachRow(rows, func(rows *sql.Rows) error {
+		require.NoError(t, eachRow(rows, func(row scanner) error {
 			var id, parent, unused int
 			var detail string
-			err := rows.Scan(&id, &parent, &unused, &detail)
+			err := row.Scan(&id, &parent, &unused, &detail)
 			plan = append(plan, detail)
 			return err
 		}))

@@ -148,9 +148,9 @@ func (d *queueDriver) Expired(ctx context.Context, topic string, limit int) (exp
 		if err != nil {
 			return err
 		}
-		return eachRow(rows, func(rows *sql.Rows) error {
+		return eachRow(rows, func(row scanner) error {
 			var owner, at int64
-			c, err := scanClaimed(rows, &owner, &at)
+			c, err := scanClaimed(row, &owner, &at)
 			c.Owner, c.ClaimedAt = owner, fromMicros(at)
 			expired = append(expired, c)
 			return err

@@ -47,7 +47,6 @@ CREATE TABLE deliveries (
 	history    TEXT
 ) STRICT;
 CREATE INDEX deliveries_waiting ON deliveries (topic, due) WHERE claim = 0;
-CREATE INDEX deliveries_held    ON deliveries (topic, due) WHERE claim <> 0;
 
 -- What became of every accepted event, and of its callback.
 CREATE TABLE events (

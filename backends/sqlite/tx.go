@@ -1,75 +1,45 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// tx is the present transaction on the writing connection. Its statements stay prepared.
-//
-// Statements run without the caller's context: the transaction is shared, and one caller that goes away must not
-// break it for the others.
+// tx is the present transaction on the writing connection. Its statements run without the caller's context: the
+// transaction is shared, and one caller that goes away must not break it for the others.
 type tx struct{ db *database }
 
-func (t *tx) prepared(query string) (*sql.Stmt, error) {
-	if s, ok := t.db.statements[query]; ok {
-		return s, nil
-	}
-	s, err := t.db.conn.PrepareContext(context.Background(), query)
-	if err != nil {
-		return nil, fmt.Errorf("prepare %q: %w", strings.Join(strings.Fields(query), " "), err)
-	}
-	t.db.statements[query] = s
-	return s, nil
-}
-
 // exec runs a statement and returns how many rows it changed.
-func (t *tx) exec(query string, args ...any) (int64, error) {
-	s, err := t.prepared(query)
-	if err != nil {
-		return 0, err
-	}
-	result, err := s.Exec(args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
+func (t *tx) exec(query string, args ...any) (int64, error) { return t.db.writer.exec(query, args) }
 
 // query runs a statement and calls scan for each of its rows.
-func (t *tx) query(scan func(*sql.Rows) error, query string, args ...any) error {
-	s, err := t.prepared(query)
-	if err != nil {
-		return err
-	}
-	rows, err := s.Query(args...)
-	if err != nil {
-		return err
-	}
-	return eachRow(rows, scan)
+func (t *tx) query(scan func(scanner) error, query string, args ...any) error {
+	return t.db.writer.query(scan, query, args)
 }
 
 // one runs a statement of one row at most and reads it into dest. It returns sql.ErrNoRows when there is none.
 func (t *tx) one(dest []any, query string, args ...any) error {
-	s, err := t.prepared(query)
-	if err != nil {
-		return err
+	found := false
+	err := t.query(func(row scanner) error {
+		found = true
+		return row.Scan(dest...)
+	}, query, args...)
+	if err == nil && !found {
+		err = sql.ErrNoRows
 	}
-	return s.QueryRow(args...).Scan(dest...)
+	return err
 }
 
 // ints runs a statement that returns one column of integers.
 func (t *tx) ints(query string, args ...any) (values []int64, err error) {
-	err = t.query(func(rows *sql.Rows) error {
+	err = t.query(func(row scanner) error {
 		var v int64
-		err := rows.Scan(&v)
+		err := row.Scan(&v)
 		values = append(values, v)
 		return err
 	}, query, args...)
@@ -95,7 +65,8 @@ func (t *tx) safely(work func(*tx) error) (err error) {
 	return work(t)
 }
 
-func eachRow(rows *sql.Rows, scan func(*sql.Rows) error) error {
+// eachRow calls scan for each row that a reading connection returned, and closes them.
+func eachRow(rows *sql.Rows, scan func(scanner) error) error {
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return errors.Join(err, rows.Close())
