@@ -32,7 +32,8 @@ type telemetry struct {
 	duration metric.Float64Histogram
 	latency  metric.Float64Histogram
 
-	acceptOutcomes map[string]metric.MeasurementOption
+	acceptOutcomes map[string][]metric.AddOption
+	acceptOptions  []trace.SpanStartOption
 }
 
 func newTelemetry(s *Service) (*telemetry, error) {
@@ -40,10 +41,12 @@ func newTelemetry(s *Service) (*telemetry, error) {
 		service:        s,
 		tracer:         s.cfg.TracerProvider.Tracer(scopeName),
 		meter:          s.cfg.MeterProvider.Meter(scopeName),
-		acceptOutcomes: map[string]metric.MeasurementOption{},
+		acceptOutcomes: map[string][]metric.AddOption{},
+		acceptOptions:  []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindProducer)},
 	}
 	for _, outcome := range []string{"accepted", "replayed", "refused", "failed"} {
-		t.acceptOutcomes[outcome] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", outcome)))
+		set := attribute.NewSet(attribute.String("outcome", outcome))
+		t.acceptOutcomes[outcome] = []metric.AddOption{metric.WithAttributeSet(set)}
 	}
 	var errs [4]error
 	t.accepted, errs[0] = t.meter.Int64Counter("redrive.events.accepted",
@@ -58,7 +61,7 @@ func newTelemetry(s *Service) (*telemetry, error) {
 }
 
 func (t *telemetry) startAccept(ctx context.Context) (context.Context, trace.Span) {
-	return t.tracer.Start(ctx, "redrive accept", trace.WithSpanKind(trace.SpanKindProducer))
+	return t.tracer.Start(ctx, "redrive accept", t.acceptOptions...)
 }
 
 func (t *telemetry) endAccept(ctx context.Context, span trace.Span, accepted Accepted, err error) {
@@ -73,7 +76,7 @@ func (t *telemetry) endAccept(ctx context.Context, span trace.Span, accepted Acc
 	case accepted.Replayed:
 		outcome = "replayed"
 	}
-	t.accepted.Add(ctx, 1, t.acceptOutcomes[outcome])
+	t.accepted.Add(ctx, 1, t.acceptOutcomes[outcome]...)
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("redrive.correlation_id", accepted.CorrelationID),
 			attribute.String("redrive.outcome", outcome))

@@ -51,14 +51,16 @@ type eventStore struct {
 // accepting is an Acceptance with the place for its answer.
 type accepting struct {
 	asyncevents.Acceptance
+	message outgoing
 	receipt asyncevents.Receipt
 }
 
 // settling is a Settlement with the claim that it ends, if any, and the place for its answer.
 type settling struct {
 	asyncevents.Settlement
-	claim *queue.Claim
-	lost  bool
+	claim   *queue.Claim
+	publish []outgoing
+	lost    bool
 }
 
 func newEventStore(db *database, driver *queueDriver) *eventStore {
@@ -70,7 +72,11 @@ func newEventStore(db *database, driver *queueDriver) *eventStore {
 
 // Accept implements asyncevents.Store.
 func (s *eventStore) Accept(ctx context.Context, a asyncevents.Acceptance) (asyncevents.Receipt, error) {
-	call := &accepting{Acceptance: a}
+	message, err := newOutgoing(a.Topic, a.Message)
+	if err != nil {
+		return asyncevents.Receipt{}, fmt.Errorf("sqlite: accept event %s: %w", a.CorrelationID, err)
+	}
+	call := &accepting{Acceptance: a, message: message}
 	if err := join(ctx, s.accepts, call); err != nil {
 		return asyncevents.Receipt{}, fmt.Errorf("sqlite: accept event %s: %w", a.CorrelationID, err)
 	}
@@ -123,9 +129,9 @@ func (t *tx) accept(batch []*accepting) ([]outgoing, error) {
 	}
 	published := make([]outgoing, len(batch))
 	for i, a := range batch {
-		published[i] = outgoing{a.Topic, a.Message}
+		published[i] = a.message
 	}
-	return published, t.publish(published)
+	return published, t.publish(byTopic(published))
 }
 
 func (t *tx) insertEvents(batch []*accepting) (int64, error) {
@@ -199,6 +205,13 @@ func (s *eventStore) Find(ctx context.Context, id string) (asyncevents.Record, e
 func (s *eventStore) Settle(ctx context.Context, settlement asyncevents.Settlement) error {
 	call := &settling{Settlement: settlement}
 	call.claim, _ = queue.ClaimFrom(ctx, s.queue)
+	if settlement.Publish != nil {
+		message, err := newOutgoing(settlement.PublishTopic, settlement.Publish)
+		if err != nil {
+			return fmt.Errorf("sqlite: settle event %s: %w", settlement.CorrelationID, err)
+		}
+		call.publish = []outgoing{message}
+	}
 	if err := join(ctx, s.outcomes, call); err != nil {
 		return fmt.Errorf("sqlite: settle event %s: %w", settlement.CorrelationID, err)
 	}
@@ -255,11 +268,9 @@ func (t *tx) settleEvents(batch []*settling) (published []outgoing, err error) {
 		if err := t.recordOutcome(s); err != nil {
 			return nil, err
 		}
-		if s.Publish != nil {
-			published = append(published, outgoing{s.PublishTopic, s.Publish})
-		}
+		published = append(published, s.publish...)
 	}
-	return published, t.publish(published)
+	return published, t.publish(byTopic(published))
 }
 
 // claimSettlement is what becomes of the message that the settling claim holds.

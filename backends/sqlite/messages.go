@@ -3,6 +3,7 @@ package sqlite
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,10 +22,30 @@ const (
 	insertWaiting  = `INSERT INTO deliveries (id, topic, attempt, claim, due, claimed_at) VALUES (?, ?, 0, 0, ?, 0)`
 )
 
-// outgoing is a message with the topic that it goes to.
+// outgoing is a message on its way into its topic, encoded by whoever hands it in: the transaction is the one thing
+// that only one can do at a time.
 type outgoing struct {
-	topic string
-	msg   *message.Message
+	topic    string
+	uuid     string
+	metadata string
+	history  string
+	redrives int
+	payload  []byte
+	wait     time.Duration
+}
+
+func newOutgoing(topic string, msg *message.Message) (o outgoing, err error) {
+	o = outgoing{topic: topic, uuid: msg.UUID, payload: payloadOf(msg)}
+	var own message.Metadata
+	own, o.history = queue.SplitMetadata(msg.Metadata)
+	if text := msg.Metadata.Get(retry.MetadataRedrives); text != "" {
+		o.redrives, _ = strconv.Atoi(text) // what is no number counts as none
+	}
+	o.wait, _ = queue.DelayOf(msg.Metadata)
+	if o.metadata, err = encodeMetadata(own); err != nil {
+		return o, fmt.Errorf("message %s: %w", msg.UUID, err)
+	}
+	return o, nil
 }
 
 // publish appends messages to their topics.
@@ -50,20 +71,14 @@ func (t *tx) publishTo(name string, messages []outgoing) error {
 	next := topic.base() + topic.last
 	args := make([]any, 0, 6*len(messages))
 	for i, m := range messages {
-		own, history := queue.SplitMetadata(m.msg.Metadata)
-		metadata, err := encodeMetadata(own)
-		if err != nil {
-			return fmt.Errorf("message %s: %w", m.msg.UUID, err)
-		}
-		redrives := retry.DeliveryOf(m.msg).Redrives
-		args = append(args, next+int64(i)+1, m.msg.UUID, metadata, history, redrives, payloadOf(m.msg))
+		args = append(args, next+int64(i)+1, m.uuid, m.metadata, m.history, m.redrives, m.payload)
 	}
 	if _, err := t.insertMany(insertMessages, 6, args); err != nil {
 		return err
 	}
 	for i, m := range messages {
-		if wait, ok := queue.DelayOf(m.msg.Metadata); ok && wait > 0 {
-			due := time.Now().Add(wait).UnixMicro()
+		if m.wait > 0 {
+			due := time.Now().Add(m.wait).UnixMicro()
 			if _, err := t.exec(insertWaiting, next+int64(i)+1, topic.id, due); err != nil {
 				return err
 			}

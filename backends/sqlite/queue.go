@@ -54,14 +54,16 @@ func (d *queueDriver) Wakes() *queue.Bell { return &d.bell }
 func (d *queueDriver) Publish(ctx context.Context, topic string, messages ...*message.Message) error {
 	out := make([]outgoing, len(messages))
 	for i, m := range messages {
-		out[i] = outgoing{topic, m}
+		var err error
+		if out[i], err = newOutgoing(topic, m); err != nil {
+			return fmt.Errorf("sqlite: publish: %w", err)
+		}
 	}
 	return join(ctx, d.publish, out)
 }
 
 func (d *queueDriver) flush(batch [][]outgoing) []error {
-	all := slices.Concat(batch...)
-	slices.SortStableFunc(all, func(a, b outgoing) int { return strings.Compare(a.topic, b.topic) })
+	all := byTopic(slices.Concat(batch...))
 	if err := d.db.write(context.Background(), func(t *tx) error { return t.publish(all) }); err != nil {
 		if len(batch) == 1 {
 			return []error{err}
@@ -70,6 +72,12 @@ func (d *queueDriver) flush(batch [][]outgoing) []error {
 	}
 	d.ring(all)
 	return nil
+}
+
+// byTopic sorts messages so that each topic is written to once.
+func byTopic(messages []outgoing) []outgoing {
+	slices.SortStableFunc(messages, func(a, b outgoing) int { return strings.Compare(a.topic, b.topic) })
+	return messages
 }
 
 // flushApart publishes call by call what failed together, so that one bad message fails alone.
