@@ -19,7 +19,7 @@ import (
 	"github.com/redrive-go/redrive/asyncevents/callback"
 )
 
-const webhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr" //nolint:gosec // of nobody
+const webhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"
 
 // receiver takes callbacks and remembers them.
 type receiver struct {

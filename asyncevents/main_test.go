@@ -29,9 +29,12 @@ var dlqAll = dlq.ListParams{Queue: asyncevents.EventsQueue, Limit: math.MaxInt32
 const eventsTopic = asyncevents.DefaultTopicPrefix + asyncevents.EventsQueue
 
 const (
-	patience = 30 * time.Second
+	patience = time.Minute
 	tick     = 10 * time.Millisecond
 )
+
+// slowdown is about how much slower everything is under the race detector.
+var slowdown = 1
 
 // await waits for something to become true.
 func await(t *testing.T, what string, is func() bool) {

@@ -108,7 +108,7 @@ func runMortal(t *testing.T, b *asyncevents.Backend, calls int64, after bool) {
 }
 
 func TestRetryJobSurvivesTwentyDeaths(t *testing.T) {
-	entries, deaths := 10_000, 20
+	entries, deaths := 10_000/slowdown, 20
 	if os.Getenv("REDRIVE_SOAK") != "" {
 		entries = 100_000
 	}

@@ -98,7 +98,7 @@ func awaitStatus(t *testing.T, s *asyncevents.Service, id string, want asynceven
 		r, err = s.Status(t.Context(), id)
 		require.NoError(t, err)
 		return r.Status == want
-	}, 10*time.Second, 5*time.Millisecond, "want %s, have %s", want, r.Status)
+	}, patience, 5*time.Millisecond, "want %s, have %s", want, r.Status)
 	return r
 }
 
@@ -195,7 +195,7 @@ func TestAlwaysFailing(t *testing.T) {
 		require.Eventually(t, func() bool {
 			stats, err := s.DeadLetters().Stat(t.Context(), asyncevents.EventsQueue)
 			return err == nil && stats.Count == events
-		}, 30*time.Second, 20*time.Millisecond)
+		}, patience, 20*time.Millisecond)
 		for i := range events {
 			assert.EqualValues(t, 5, f.of(fmt.Sprintf("e%d", i)))
 		}
