@@ -32,21 +32,20 @@ type telemetry struct {
 	duration metric.Float64Histogram
 	latency  metric.Float64Histogram
 
-	acceptOutcomes map[string][]metric.AddOption
-	acceptOptions  []trace.SpanStartOption
+	// What is the same for every event is made once: an attribute set is dear to make.
+	acceptSpan  []trace.SpanStartOption
+	attemptSpan []trace.SpanStartOption
+	labels      map[label]metric.MeasurementOption
 }
 
 func newTelemetry(s *Service) (*telemetry, error) {
 	t := &telemetry{
-		service:        s,
-		tracer:         s.cfg.TracerProvider.Tracer(scopeName),
-		meter:          s.cfg.MeterProvider.Meter(scopeName),
-		acceptOutcomes: map[string][]metric.AddOption{},
-		acceptOptions:  []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindProducer)},
-	}
-	for _, outcome := range []string{"accepted", "replayed", "refused", "failed"} {
-		set := attribute.NewSet(attribute.String("outcome", outcome))
-		t.acceptOutcomes[outcome] = []metric.AddOption{metric.WithAttributeSet(set)}
+		service:     s,
+		tracer:      s.cfg.TracerProvider.Tracer(scopeName),
+		meter:       s.cfg.MeterProvider.Meter(scopeName),
+		acceptSpan:  []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindProducer)},
+		attemptSpan: []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer)},
+		labels:      newLabels(),
 	}
 	var errs [4]error
 	t.accepted, errs[0] = t.meter.Int64Counter("redrive.events.accepted",
@@ -60,23 +59,58 @@ func newTelemetry(s *Service) (*telemetry, error) {
 	return t, errors.Join(errs[:]...)
 }
 
+// label names a measurement: a queue, an outcome, or both.
+type label struct{ queue, outcome string }
+
+// Outcomes of intake and of attempts, besides the final statuses.
+const (
+	outcomeAccepted     = "accepted"
+	outcomeReplayed     = "replayed"
+	outcomeRefused      = "refused"
+	outcomeFailed       = "failed"
+	outcomeRetried      = "retried"
+	outcomeDeadLettered = "dead_lettered"
+	outcomeLost         = "lost"
+)
+
+// newLabels makes the attributes of every measurement there can be.
+func newLabels() map[label]metric.MeasurementOption {
+	labels := map[label]metric.MeasurementOption{}
+	add := func(l label, attributes ...attribute.KeyValue) {
+		labels[l] = metric.WithAttributeSet(attribute.NewSet(attributes...))
+	}
+	for _, outcome := range []string{outcomeAccepted, outcomeReplayed, outcomeRefused, outcomeFailed} {
+		add(label{outcome: outcome}, attribute.String("outcome", outcome))
+	}
+	for _, queue := range Queues() {
+		add(label{queue: queue}, attribute.String("queue", queue))
+		for _, outcome := range []string{
+			outcomeRetried, outcomeDeadLettered, outcomeLost,
+			string(StatusProcessed), string(StatusError), string(CallbackDelivered),
+		} {
+			add(label{queue, outcome}, attribute.String("queue", queue), attribute.String("outcome", outcome))
+		}
+	}
+	return labels
+}
+
 func (t *telemetry) startAccept(ctx context.Context) (context.Context, trace.Span) {
-	return t.tracer.Start(ctx, "redrive accept", t.acceptOptions...)
+	return t.tracer.Start(ctx, "redrive accept", t.acceptSpan...)
 }
 
 func (t *telemetry) endAccept(ctx context.Context, span trace.Span, accepted Accepted, err error) {
-	outcome := "accepted"
+	outcome := outcomeAccepted
 	var problem *Problem
 	switch {
 	case errors.As(err, &problem):
-		outcome = "refused"
+		outcome = outcomeRefused
 	case err != nil:
-		outcome = "failed"
+		outcome = outcomeFailed
 		span.SetStatus(codes.Error, "not stored")
 	case accepted.Replayed:
-		outcome = "replayed"
+		outcome = outcomeReplayed
 	}
-	t.accepted.Add(ctx, 1, t.acceptOutcomes[outcome]...)
+	t.accepted.Add(ctx, 1, t.labels[label{outcome: outcome}])
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("redrive.correlation_id", accepted.CorrelationID),
 			attribute.String("redrive.outcome", outcome))
@@ -86,14 +120,11 @@ func (t *telemetry) endAccept(ctx context.Context, span trace.Span, accepted Acc
 
 // startAttempt begins a new trace, linked to what published the message: a redrive may come months later.
 func (t *telemetry) startAttempt(msg *message.Message, queue string, d retry.Delivery) (context.Context, trace.Span) {
-	ctx := msg.Context()
-	origin := trace.SpanContextFromContext(traceContext.Extract(context.Background(), propagation.MapCarrier(msg.Metadata)))
-	if origin.IsValid() {
-		ctx = trace.ContextWithRemoteSpanContext(ctx, origin)
-	}
-	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer)}
-	if origin.IsValid() {
-		options = append(options, trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: origin}))
+	ctx, options := msg.Context(), t.attemptSpan
+	if msg.Metadata.Get("traceparent") != "" {
+		ctx = traceContext.Extract(ctx, propagation.MapCarrier(msg.Metadata))
+		origin := trace.Link{SpanContext: trace.SpanContextFromContext(ctx)}
+		options = append(options[:1:1], trace.WithNewRoot(), trace.WithLinks(origin))
 	}
 	ctx, span := t.tracer.Start(ctx, "redrive "+queue, options...)
 	if span.IsRecording() {
@@ -101,7 +132,7 @@ func (t *telemetry) startAttempt(msg *message.Message, queue string, d retry.Del
 			attribute.Int("redrive.attempt", d.Attempt), attribute.Int("redrive.redrives", d.Redrives))
 	}
 	if d.Attempt == 1 && d.Redrives == 0 && !d.AcceptedAt.IsZero() {
-		t.latency.Record(ctx, time.Since(d.AcceptedAt).Seconds(), metric.WithAttributes(attribute.String("queue", queue)))
+		t.latency.Record(ctx, time.Since(d.AcceptedAt).Seconds(), t.labels[label{queue: queue}])
 	}
 	return ctx, span
 }
@@ -110,9 +141,8 @@ func (t *telemetry) endAttempt(
 	ctx context.Context, span trace.Span, queue string, started time.Time, s *Settlement, err error, stored bool,
 ) {
 	outcome := outcomeOf(s, stored)
-	attributes := metric.WithAttributes(attribute.String("queue", queue), attribute.String("outcome", outcome))
-	t.attempts.Add(ctx, 1, attributes)
-	t.duration.Record(ctx, time.Since(started).Seconds(), attributes)
+	t.attempts.Add(ctx, 1, t.labels[label{queue, outcome}])
+	t.duration.Record(ctx, time.Since(started).Seconds(), t.labels[label{queue, outcome}])
 	if err != nil {
 		span.SetStatus(codes.Error, outcome)
 	}
@@ -126,11 +156,11 @@ func (t *telemetry) endAttempt(
 func outcomeOf(s *Settlement, stored bool) string {
 	switch {
 	case !stored:
-		return "lost"
+		return outcomeLost
 	case s.Again != nil:
-		return "retried"
+		return outcomeRetried
 	case s.DeadLetter != nil:
-		return "dead_lettered"
+		return outcomeDeadLettered
 	case s.Queue == CallbacksQueue:
 		return string(s.Callback)
 	}
@@ -175,7 +205,7 @@ func (t *telemetry) observeDLQ(
 	if err != nil {
 		return err
 	}
-	attributes := metric.WithAttributes(attribute.String("queue", queue))
+	attributes := t.labels[label{queue: queue}]
 	o.ObserveInt64(depth, stats.Count, attributes)
 	seconds := 0.0
 	if !stats.OldestAt.IsZero() {
@@ -204,7 +234,7 @@ func (t *telemetry) observeJob(ctx context.Context, o metric.Observer, queue str
 	if err != nil {
 		return err
 	}
-	attributes := metric.WithAttributes(attribute.String("queue", queue))
+	attributes := t.labels[label{queue: queue}]
 	o.ObserveInt64(moved, job.Moved, attributes)
 	left := job.Remaining()
 	if job.State.Ended() {
