@@ -24,6 +24,9 @@
 //     answered with a public address before and a private one now is refused before a byte has left.
 //   - No redirect is followed, and no proxy is taken from the environment: either would move the decision elsewhere.
 //
+// Only the host can open a way through them: to a receiver that it names in Config.Addresses, or, to try things out, with
+// Config.AllowPrivate.
+//
 // An attempt ends at Config.Timeout whatever the receiver does, and reads at most Config.MaxResponseBytes of what it
 // sends. Compressed answers are not inflated.
 //

@@ -199,10 +199,12 @@ func (s *server) welcome(ctx context.Context, stdout io.Writer) error {
 	if s.options.samples && (s.options.intakeToken != "" || !s.options.exposed()) {
 		r.samples = s.sendSamples(ctx)
 	}
-	if ctx.Err() != nil { // stopped before there was anything to tell
+	select {
+	case <-ctx.Done(): // stopped before there was anything to tell
 		return nil
+	default:
+		return r.print(stdout)
 	}
-	return r.print(stdout)
 }
 
 // sendSamples returns how the samples stand after a while.
