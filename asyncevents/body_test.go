@@ -153,7 +153,7 @@ func TestParseBodyConcurrently(t *testing.T) {
 			for range 200 {
 				got, problem := parseBody(body)
 				if problem != nil || got.customer != fmt.Sprint("c", worker) || string(got.data) != fmt.Sprintf("[%d]", worker) {
-					err = fmt.Errorf("worker %d got %+v, %v", worker, got, problem)
+					err = fmt.Errorf("worker %d got %+v, %w", worker, got, problem)
 				}
 			}
 			done <- err

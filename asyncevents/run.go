@@ -42,10 +42,10 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Go(func() error { return s.jobs.Run(ctx) })
 	group.Go(func() error { return s.exports.Run(ctx) })
 	group.Go(func() error { return deliver(ctx, router) })
-	if err := group.Wait(); err != nil {
+	if err := errors.Join(group.Wait(), s.sender.Close()); err != nil {
 		return fmt.Errorf("asyncevents: run: %w", err)
 	}
-	return s.sender.Close()
+	return nil
 }
 
 // deliver runs the router until ctx ends, and then closes it. The router itself gets a context that does not end: it

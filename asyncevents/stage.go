@@ -93,10 +93,17 @@ func (s *stage) hopeless(msg *message.Message, d retry.Delivery) error {
 	}
 	if d.Attempt > s.policy.MaxAttempts {
 		return &hopelessError{dlq.Failure{Type: dlq.TypeLost, Message: fmt.Sprintf(
-			"all %d attempts are used up, the last without an outcome: its process died, or it outlived its time limit",
-			s.policy.MaxAttempts)}}
+			"all %d attempts are used up, the last was cut off: %s", s.policy.MaxAttempts, lastError(d.History))}}
 	}
 	return nil
+}
+
+// lastError is what the latest attempt left behind.
+func lastError(history retry.History) string {
+	if len(history) == 0 {
+		return "it left no trace"
+	}
+	return history[len(history)-1].Error
 }
 
 // failure is what follows a failed attempt: another one, or the DLQ.

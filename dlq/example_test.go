@@ -26,7 +26,7 @@ func ExampleMiddleware() {
 		log.Fatal(err)
 	}
 	router.AddMiddleware(poison)
-	router.AddConsumerHandler("orders", "orders", transport, func(msg *message.Message) error {
+	router.AddConsumerHandler("orders", "orders", transport, func(*message.Message) error {
 		return errors.New("no such article")
 	})
 	ended := make(chan error, 1)

@@ -62,7 +62,7 @@ func TestRun_polls(t *testing.T) {
 		time.Sleep(5*time.Second - 1)
 		synctest.Wait()
 		assert.Equal(t, export.StateRunning, get(t, elsewhere, record.ID).State)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		requireComplete(t, elsewhere, record.ID, 1)
 		time.Sleep(time.Minute)

@@ -107,6 +107,6 @@ func TestAuditRowOutlivesTheClient(t *testing.T) {
 // discard is the ResponseWriter of a client that has gone.
 type discard struct{ header http.Header }
 
-func (d discard) Header() http.Header       { return d.header }
-func (discard) Write(b []byte) (int, error) { return 0, errDown }
-func (discard) WriteHeader(int)             {}
+func (d discard) Header() http.Header     { return d.header }
+func (discard) Write([]byte) (int, error) { return 0, errDown }
+func (discard) WriteHeader(int)           {}

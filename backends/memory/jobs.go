@@ -120,7 +120,7 @@ func (j *jobs) SaveSettings(ctx context.Context, settings retry.Settings) error 
 		return err
 	}
 	defer j.mu.Unlock()
-	j.state.settings = settings
+	j.settings = settings
 	return nil
 }
 

@@ -61,7 +61,7 @@ func (h byWake) Swap(i, j int) {
 }
 
 func (h *byWake) Push(x any) {
-	it := x.(*item) //nolint:errcheck,forcetypeassert // only items are pushed
+	it := x.(*item) // only items are pushed
 	it.index = len(*h)
 	*h = append(*h, it)
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -52,8 +53,8 @@ func (t *tx) counter(selectQuery, insertQuery, name string) (c counter, err erro
 }
 
 // look returns the row of that name within a reading transaction; a zero counter where there is none.
-func look(t *sql.Tx, query, name string) (c counter, err error) {
-	err = t.QueryRow(query, name).Scan(&c.id, &c.last, &c.held)
+func look(ctx context.Context, t *sql.Tx, query, name string) (c counter, err error) {
+	err = t.QueryRowContext(ctx, query, name).Scan(&c.id, &c.last, &c.held)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}

@@ -5,11 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
+	"time"
 
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -20,6 +22,9 @@ import (
 
 // checkedSize is the size up to which Open checks a database page by page.
 const checkedSize = 64 << 20
+
+// busyTimeout is how long to wait for another process that writes.
+const busyTimeout = 5 * time.Second
 
 // maxUnits is how many units of work share one commit at most.
 const maxUnits = 64
@@ -41,7 +46,7 @@ type unit struct {
 }
 
 func openDatabase(ctx context.Context, path string) (*database, error) {
-	db, err := connect(ctx, path)
+	db, err := connectPatiently(ctx, path)
 	if err != nil {
 		if code := errorCode(err); code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CORRUPT {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -52,6 +57,24 @@ func openDatabase(ctx context.Context, path string) (*database, error) {
 	return db, nil
 }
 
+// connectPatiently waits for others that open the same file at this moment: where SQLite switches the journal mode, it does
+// not wait by itself.
+func connectPatiently(ctx context.Context, path string) (*database, error) {
+	patience, cancel := context.WithTimeout(ctx, busyTimeout)
+	defer cancel()
+	for {
+		db, err := connect(ctx, path)
+		if errorCode(err) != sqlite3.SQLITE_BUSY {
+			return db, err
+		}
+		select {
+		case <-patience.Done():
+			return nil, err
+		case <-time.After(10*time.Millisecond + rand.N(20*time.Millisecond)): //nolint:gosec // spreads load
+		}
+	}
+}
+
 func connect(ctx context.Context, path string) (db *database, err error) {
 	if err := checkFile(path); err != nil {
 		return nil, err
@@ -59,7 +82,7 @@ func connect(ctx context.Context, path string) (db *database, err error) {
 	if err := inspect(ctx, path); err != nil {
 		return nil, err
 	}
-	if err := prepareFile(path); err != nil {
+	if err := prepareFile(ctx, path); err != nil {
 		return nil, err
 	}
 	db = &database{}
@@ -80,14 +103,14 @@ func connect(ctx context.Context, path string) (db *database, err error) {
 }
 
 // prepareFile brings the file's schema up to date.
-func prepareFile(path string) (err error) {
+func prepareFile(ctx context.Context, path string) (err error) {
 	db, err := sql.Open("sqlite", dsn(path, "_txlock=immediate"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
-	return migrate(db)
+	return migrate(ctx, db)
 }
 
 // dsn names the file for the driver. A commit returns after the write-ahead log was synced to the disk.
@@ -97,7 +120,7 @@ func dsn(path, more string) string {
 }
 
 func plainDSN(path string) string {
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(5000)"
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + fmt.Sprintf("?_pragma=busy_timeout(%d)", busyTimeout.Milliseconds())
 }
 
 // inspect refuses a file that is foreign, newer or damaged without changing a byte of it: not even the journal mode,
@@ -113,7 +136,7 @@ func inspect(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, ignoreDone(tx.Rollback())) }()
-	if _, err := schemaVersion(tx); err != nil {
+	if _, err := schemaVersion(ctx, tx); err != nil {
 		return err
 	}
 	return checkPages(ctx, tx, path)
@@ -125,7 +148,7 @@ func checkFile(path string) error {
 	case err == nil && info.IsDir():
 		return errors.New("it is a folder; name a file within it")
 	case err == nil:
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the host names the file
 		if err != nil {
 			return err
 		}
@@ -141,7 +164,7 @@ func checkFile(path string) error {
 		return fmt.Errorf("%s is not a folder", filepath.Dir(path))
 	}
 	// 0600: events hold personal data more often than not.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the host names the file
 	if err != nil {
 		return fmt.Errorf("its folder cannot be written: %w", err)
 	}

@@ -42,7 +42,7 @@ const (
 		UPDATE events SET callback = 'pending', callback_next_at = 0, callback_updated_at = ? WHERE correlation_id IN (
 			SELECT correlation_id FROM dead_letters WHERE id IN (SELECT value FROM json_each(?)))`
 	deleteEntries = `DELETE FROM dead_letters WHERE id IN (SELECT value FROM json_each(?))`
-	creditJob     = `UPDATE retry_jobs SET moved = moved + ?, batch_moved = batch_moved + ? WHERE queue = ? AND id = ?`
+	creditJob     = `UPDATE retry_jobs SET moved = moved + ?, batch_moved = batch_moved + ? WHERE queue = ? AND id = ?` //nolint:gosec // no credentials
 	eraseEntries  = `
 		DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)`
 	markExported = `UPDATE dlqs SET exported_up_to = max(exported_up_to, ?) WHERE id = ?`
@@ -132,11 +132,11 @@ func redriveMetadata(e dlq.Entry) message.Metadata {
 // List implements dlq.Store.
 func (s *deadLetterStore) List(ctx context.Context, p dlq.ListParams) (entries []dlq.Entry, err error) {
 	err = s.db.read(ctx, func(t *sql.Tx) error {
-		q, err := look(t, selectDLQ, p.Queue)
+		q, err := look(ctx, t, selectDLQ, p.Queue)
 		if err != nil || q.id == 0 {
 			return err
 		}
-		for e, err := range entriesOf(t, q, p) {
+		for e, err := range entriesOf(ctx, t, q, p) {
 			if err != nil {
 				return err
 			}
@@ -151,7 +151,7 @@ func (s *deadLetterStore) List(ctx context.Context, p dlq.ListParams) (entries [
 }
 
 // entriesOf reads entries as they come, one at a time.
-func entriesOf(t *sql.Tx, q counter, p dlq.ListParams) iter.Seq2[dlq.Entry, error] {
+func entriesOf(ctx context.Context, t *sql.Tx, q counter, p dlq.ListParams) iter.Seq2[dlq.Entry, error] {
 	after, upTo := q.base()+p.After, q.end()-1
 	if p.UpTo > 0 {
 		upTo = q.base() + min(p.UpTo, 1<<idBits-1)
@@ -160,7 +160,7 @@ func entriesOf(t *sql.Tx, q counter, p dlq.ListParams) iter.Seq2[dlq.Entry, erro
 		after, upTo = q.base()+p.ID-1, q.base()+p.ID
 	}
 	return func(yield func(dlq.Entry, error) bool) {
-		rows, err := t.Query(selectEntries, q.id, after, upTo, p.Limit)
+		rows, err := t.QueryContext(ctx, selectEntries, q.id, after, upTo, p.Limit)
 		if err != nil {
 			yield(dlq.Entry{}, err)
 			return
@@ -337,7 +337,7 @@ func (s *deadLetterStore) Erase(ctx context.Context, p dlq.EraseParams) (erased 
 // Stat implements dlq.Store.
 func (s *deadLetterStore) Stat(ctx context.Context, name string) (stats dlq.Stats, err error) {
 	err = s.db.read(ctx, func(t *sql.Tx) (err error) {
-		_, stats, err = statsOf(t, name)
+		_, stats, err = statsOf(ctx, t, name)
 		return err
 	})
 	if err != nil {
@@ -346,18 +346,18 @@ func (s *deadLetterStore) Stat(ctx context.Context, name string) (stats dlq.Stat
 	return stats, nil
 }
 
-func statsOf(t *sql.Tx, name string) (q counter, stats dlq.Stats, err error) {
+func statsOf(ctx context.Context, t *sql.Tx, name string) (q counter, stats dlq.Stats, err error) {
 	stats = dlq.Stats{Queue: name}
-	if q, err = look(t, selectDLQ, name); err != nil || q.held == 0 {
+	if q, err = look(ctx, t, selectDLQ, name); err != nil || q.held == 0 {
 		return q, stats, err
 	}
 	stats.Count = q.held
-	if err := t.QueryRow(selectNewest, q.base(), q.end()).Scan(&stats.Newest); err != nil {
+	if err := t.QueryRowContext(ctx, selectNewest, q.base(), q.end()).Scan(&stats.Newest); err != nil {
 		return q, stats, err
 	}
 	stats.Newest -= q.base()
 	var oldest int64
-	if err := t.QueryRow(selectOldestAt, q.base(), q.end()).Scan(&oldest); err != nil {
+	if err := t.QueryRowContext(ctx, selectOldestAt, q.base(), q.end()).Scan(&oldest); err != nil {
 		return q, stats, err
 	}
 	stats.OldestAt = fromMicros(oldest)
@@ -369,11 +369,11 @@ func (s *deadLetterStore) Snapshot(
 	ctx context.Context, name string, read func(dlq.Stats, iter.Seq2[dlq.Entry, error]) error,
 ) error {
 	err := s.db.read(ctx, func(t *sql.Tx) error {
-		q, stats, err := statsOf(t, name)
+		q, stats, err := statsOf(ctx, t, name)
 		if err != nil {
 			return err
 		}
-		return read(stats, entriesOf(t, q, dlq.ListParams{Queue: name, Limit: -1})) // a negative LIMIT is none
+		return read(stats, entriesOf(ctx, t, q, dlq.ListParams{Queue: name, Limit: -1})) // a negative LIMIT is none
 	})
 	if err != nil {
 		return fmt.Errorf("sqlite: read the DLQ %q: %w", name, err)

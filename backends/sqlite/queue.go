@@ -152,7 +152,7 @@ func (d *queueDriver) Renew(ctx context.Context, owner int64, ids []int64, lease
 // Expired implements queue.Driver.
 func (d *queueDriver) Expired(ctx context.Context, topic string, limit int) (expired []queue.Claimed, err error) {
 	err = d.db.read(ctx, func(t *sql.Tx) error {
-		rows, err := t.Query(selectExpired, topic, time.Now().UnixMicro(), limit)
+		rows, err := t.QueryContext(ctx, selectExpired, topic, time.Now().UnixMicro(), limit)
 		if err != nil {
 			return err
 		}
@@ -173,14 +173,14 @@ func (d *queueDriver) Expired(ctx context.Context, topic string, limit int) (exp
 // backlog counts the messages of a topic.
 func (d *queueDriver) backlog(ctx context.Context, name string) (b asyncevents.Backlog, err error) {
 	err = d.db.read(ctx, func(t *sql.Tx) error {
-		topic, err := look(t, selectTopic, name)
+		topic, err := look(ctx, t, selectTopic, name)
 		if err != nil {
 			return err
 		}
-		if err := t.QueryRow(countHeld, topic.id).Scan(&b.InFlight); err != nil {
+		if err := t.QueryRowContext(ctx, countHeld, topic.id).Scan(&b.InFlight); err != nil {
 			return err
 		}
-		if err := t.QueryRow(countDelayed, topic.id, time.Now().UnixMicro()).Scan(&b.Delayed); err != nil {
+		if err := t.QueryRowContext(ctx, countDelayed, topic.id, time.Now().UnixMicro()).Scan(&b.Delayed); err != nil {
 			return err
 		}
 		b.Ready = topic.held - b.InFlight - b.Delayed

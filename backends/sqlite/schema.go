@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -152,23 +153,23 @@ var (
 
 // migrate brings the database to the present schema within one transaction. It changes nothing in a database that is
 // foreign or newer.
-func migrate(db *sql.DB) (err error) {
-	tx, err := db.Begin()
+func migrate(ctx context.Context, db *sql.DB) (err error) {
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, ignoreDone(tx.Rollback())) }()
-	version, err := schemaVersion(tx)
+	version, err := schemaVersion(ctx, tx)
 	if err != nil || version == len(migrations) {
 		return err
 	}
 	for _, statements := range migrations[version:] {
-		if _, err := tx.Exec(statements); err != nil {
+		if _, err := tx.ExecContext(ctx, statements); err != nil {
 			return fmt.Errorf("migrate the schema: %w", err)
 		}
 	}
 	stamp := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, len(migrations))
-	if _, err := tx.Exec(stamp); err != nil {
+	if _, err := tx.ExecContext(ctx, stamp); err != nil {
 		return fmt.Errorf("stamp the schema: %w", err)
 	}
 	return tx.Commit()
@@ -182,14 +183,14 @@ func ignoreDone(err error) error {
 }
 
 // schemaVersion returns the version of the database's schema, 0 for an empty one.
-func schemaVersion(tx *sql.Tx) (int, error) {
+func schemaVersion(ctx context.Context, tx *sql.Tx) (int, error) {
 	var application, version, tables int
 	for pragma, into := range map[string]*int{
 		"PRAGMA application_id":              &application,
 		"PRAGMA user_version":                &version,
 		"SELECT count(*) FROM sqlite_schema": &tables,
 	} {
-		if err := tx.QueryRow(pragma).Scan(into); err != nil {
+		if err := tx.QueryRowContext(ctx, pragma).Scan(into); err != nil {
 			return 0, err
 		}
 	}

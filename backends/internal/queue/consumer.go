@@ -170,20 +170,31 @@ func messageOf(claimed Claimed) *message.Message {
 
 // await settles a message when its handler is done with it, unless a store did so together with the outcome.
 func (c *consumer) await(d *delivery) {
-	var s Settlement
 	select {
 	case <-d.msg.Acked():
-		s = Settlement{ID: d.ID, Owner: d.Owner, Outcome: Done}
 	case <-d.msg.Nacked():
-		s = c.again(d)
 	case <-c.base.Done(): // the shutdown's patience is over
-		s = c.unfinished(d.Claimed, errAbandoned)
 	}
 	if d.claim.settled.Load() {
 		c.free(d)
 		return
 	}
-	c.settle(d, s)
+	c.settle(d, c.outcome(d))
+}
+
+// outcome is how a delivery ended. What its handler said counts, also when it said so at the last moment.
+func (c *consumer) outcome(d *delivery) Settlement {
+	select {
+	case <-d.msg.Acked():
+		return Settlement{ID: d.ID, Owner: d.Owner, Outcome: Done}
+	default:
+	}
+	select {
+	case <-d.msg.Nacked():
+		return c.again(d)
+	default:
+		return c.unfinished(d.Claimed, errAbandoned)
+	}
 }
 
 // again is the settlement of a nacked message: with the metadata that its handler left on it, after the delay that
@@ -206,7 +217,7 @@ func (c *consumer) unfinished(claimed Claimed, reason error) Settlement {
 		DurationMS: time.Since(claimed.ClaimedAt).Milliseconds(),
 		Error:      reason.Error(),
 	})
-	wait, _ := c.cfg.Policy.Next(claimed.Attempt, reason)
+	wait := c.cfg.Policy.Backoff(claimed.Attempt)
 	s := Settlement{ID: claimed.ID, Owner: claimed.Owner, Outcome: Later, After: wait}
 	if claimed.Damage == nil {
 		s.Metadata, _ = SplitMetadata(claimed.Metadata)
