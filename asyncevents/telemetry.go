@@ -35,7 +35,9 @@ type telemetry struct {
 	// What is the same for every event is made once: an attribute set is dear to make.
 	acceptSpan  []trace.SpanStartOption
 	attemptSpan []trace.SpanStartOption
-	labels      map[label]metric.MeasurementOption
+	labels      map[label][]metric.AddOption
+	buckets     map[label][]metric.RecordOption
+	gauges      map[label][]metric.ObserveOption
 }
 
 func newTelemetry(s *Service) (*telemetry, error) {
@@ -45,7 +47,14 @@ func newTelemetry(s *Service) (*telemetry, error) {
 		meter:       s.cfg.MeterProvider.Meter(scopeName),
 		acceptSpan:  []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindProducer)},
 		attemptSpan: []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer)},
-		labels:      newLabels(),
+		labels:      map[label][]metric.AddOption{},
+		buckets:     map[label][]metric.RecordOption{},
+		gauges:      map[label][]metric.ObserveOption{},
+	}
+	for l, option := range newLabels() {
+		t.labels[l] = []metric.AddOption{option}
+		t.buckets[l] = []metric.RecordOption{option}
+		t.gauges[l] = []metric.ObserveOption{option}
 	}
 	var errs [4]error
 	t.accepted, errs[0] = t.meter.Int64Counter("redrive.events.accepted",
@@ -100,22 +109,29 @@ func (t *telemetry) startAccept(ctx context.Context) (context.Context, trace.Spa
 
 func (t *telemetry) endAccept(ctx context.Context, span trace.Span, accepted Accepted, err error) {
 	outcome := outcomeAccepted
-	var problem *Problem
 	switch {
-	case errors.As(err, &problem):
-		outcome = outcomeRefused
 	case err != nil:
-		outcome = outcomeFailed
-		span.SetStatus(codes.Error, "not stored")
+		outcome = outcomeOfRefusal(err)
 	case accepted.Replayed:
 		outcome = outcomeReplayed
 	}
-	t.accepted.Add(ctx, 1, t.labels[label{outcome: outcome}])
+	t.accepted.Add(ctx, 1, t.labels[label{outcome: outcome}]...)
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("redrive.correlation_id", accepted.CorrelationID),
 			attribute.String("redrive.outcome", outcome))
+		if outcome == outcomeFailed {
+			span.SetStatus(codes.Error, "not stored")
+		}
 	}
 	span.End()
+}
+
+func outcomeOfRefusal(err error) string {
+	var problem *Problem
+	if errors.As(err, &problem) {
+		return outcomeRefused
+	}
+	return outcomeFailed
 }
 
 // startAttempt begins a new trace, linked to what published the message: a redrive may come months later.
@@ -132,7 +148,7 @@ func (t *telemetry) startAttempt(msg *message.Message, queue string, d retry.Del
 			attribute.Int("redrive.attempt", d.Attempt), attribute.Int("redrive.redrives", d.Redrives))
 	}
 	if d.Attempt == 1 && d.Redrives == 0 && !d.AcceptedAt.IsZero() {
-		t.latency.Record(ctx, time.Since(d.AcceptedAt).Seconds(), t.labels[label{queue: queue}])
+		t.latency.Record(ctx, time.Since(d.AcceptedAt).Seconds(), t.buckets[label{queue: queue}]...)
 	}
 	return ctx, span
 }
@@ -141,8 +157,8 @@ func (t *telemetry) endAttempt(
 	ctx context.Context, span trace.Span, queue string, started time.Time, s *Settlement, err error, stored bool,
 ) {
 	outcome := outcomeOf(s, stored)
-	t.attempts.Add(ctx, 1, t.labels[label{queue, outcome}])
-	t.duration.Record(ctx, time.Since(started).Seconds(), t.labels[label{queue, outcome}])
+	t.attempts.Add(ctx, 1, t.labels[label{queue, outcome}]...)
+	t.duration.Record(ctx, time.Since(started).Seconds(), t.buckets[label{queue, outcome}]...)
 	if err != nil {
 		span.SetStatus(codes.Error, outcome)
 	}
@@ -205,13 +221,13 @@ func (t *telemetry) observeDLQ(
 	if err != nil {
 		return err
 	}
-	attributes := t.labels[label{queue: queue}]
-	o.ObserveInt64(depth, stats.Count, attributes)
+	attributes := t.gauges[label{queue: queue}]
+	o.ObserveInt64(depth, stats.Count, attributes...)
 	seconds := 0.0
 	if !stats.OldestAt.IsZero() {
 		seconds = time.Since(stats.OldestAt).Seconds()
 	}
-	o.ObserveFloat64(age, seconds, attributes)
+	o.ObserveFloat64(age, seconds, attributes...)
 	return nil
 }
 
@@ -234,13 +250,13 @@ func (t *telemetry) observeJob(ctx context.Context, o metric.Observer, queue str
 	if err != nil {
 		return err
 	}
-	attributes := t.labels[label{queue: queue}]
-	o.ObserveInt64(moved, job.Moved, attributes)
+	attributes := t.gauges[label{queue: queue}]
+	o.ObserveInt64(moved, job.Moved, attributes...)
 	left := job.Remaining()
 	if job.State.Ended() {
 		left = 0
 	}
-	o.ObserveInt64(remaining, left, attributes)
+	o.ObserveInt64(remaining, left, attributes...)
 	return nil
 }
 

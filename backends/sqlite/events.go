@@ -14,8 +14,9 @@ import (
 	"github.com/redrive-go/redrive/dlq"
 )
 
-// maxEventBatch bounds how many calls of Accept or Settle share one unit of work.
-const maxEventBatch = 512
+// maxEventBatch bounds how many calls of Accept or Settle share one unit of work: while one half of 256 callers is
+// written, the other half gets its next ones ready.
+const maxEventBatch = 128
 
 const (
 	insertEvents = `
