@@ -36,6 +36,7 @@ type claiming struct {
 	topic   counter
 	cursor  int64
 	claimed []queue.Claimed
+	texts   []string // the metadata of claimed, not decoded yet
 	nextDue int64
 }
 
@@ -100,9 +101,9 @@ func (c *claiming) until() int64 { return c.now.Add(c.Lease).UnixMicro() }
 func (c *claiming) take(limit int, mark func(ids string) (int64, error), query string, args ...any) error {
 	ids := make([]int64, 0, limit)
 	err := c.query(func(row scanner) error {
-		claimed, err := scanClaimed(row)
+		claimed, text, err := scanClaimed(row)
 		claimed.Owner, claimed.ClaimedAt = c.Owner, c.now
-		c.claimed = append(c.claimed, claimed)
+		c.claimed, c.texts = append(c.claimed, claimed), append(c.texts, text)
 		ids = append(ids, claimed.ID)
 		return err
 	}, query, args...)
@@ -113,11 +114,17 @@ func (c *claiming) take(limit int, mark func(ids string) (int64, error), query s
 	return err
 }
 
-func scanClaimed(row scanner, more ...any) (c queue.Claimed, err error) {
-	var metadata string
-	err = row.Scan(append([]any{&c.ID, &c.UUID, &c.Payload, &metadata, &c.History, &c.Attempt, &c.Redrives}, more...)...)
-	if err == nil {
-		c.Metadata, c.Damage = decodeMetadata(metadata)
+// decode makes sense of the metadata. It waits until the transaction is over: others wait for that.
+func (c *claiming) decode() []queue.Claimed {
+	for i := range c.claimed {
+		c.claimed[i].Metadata, c.claimed[i].Damage = decodeMetadata(c.texts[i])
 	}
-	return c, err
+	return c.claimed
+}
+
+// scanClaimed reads a message, and its metadata as text.
+func scanClaimed(row scanner, more ...any) (c queue.Claimed, metadata string, err error) {
+	dest := [...]any{&c.ID, &c.UUID, &c.Payload, &metadata, &c.History, &c.Attempt, &c.Redrives}
+	err = row.Scan(append(dest[:], more...)...)
+	return c, metadata, err
 }

@@ -118,7 +118,7 @@ func (d *queueDriver) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.C
 	if c.nextDue > 0 {
 		next = max(0, time.Until(fromMicros(c.nextDue)))
 	}
-	return c.claimed, next, nil
+	return c.decode(), next, nil
 }
 
 // cursor is an id below which no message of the topic is without its row in deliveries. It only saves looking:
@@ -158,7 +158,8 @@ func (d *queueDriver) Expired(ctx context.Context, topic string, limit int) (exp
 		}
 		return eachRow(rows, func(row scanner) error {
 			var owner, at int64
-			c, err := scanClaimed(row, &owner, &at)
+			c, metadata, err := scanClaimed(row, &owner, &at)
+			c.Metadata, c.Damage = decodeMetadata(metadata)
 			c.Owner, c.ClaimedAt = owner, fromMicros(at)
 			expired = append(expired, c)
 			return err
