@@ -26,9 +26,10 @@ type consumer struct {
 	log    *slog.Logger
 	topic  string
 
-	out      chan *message.Message
-	slots    chan struct{} // one token a free place
-	settling *gather.Gatherer[Settlement]
+	out       chan *message.Message
+	slots     chan struct{} // one token a free place
+	unsettled chan struct{} // one token a message that its handler is done with
+	settling  *gather.Gatherer[Settlement]
 
 	base   context.Context // parent of all message contexts: the subscription's values without its end
 	kill   context.CancelFunc
@@ -49,10 +50,11 @@ type delivery struct {
 func newConsumer(ctx context.Context, s *Subscriber, topic string) *consumer {
 	c := &consumer{
 		driver: s.driver, cfg: s.cfg, topic: topic,
-		log:    s.log.With("topic", topic),
-		out:    make(chan *message.Message),
-		slots:  make(chan struct{}, s.cfg.Concurrency),
-		flying: map[*delivery]struct{}{},
+		log:       s.log.With("topic", topic),
+		out:       make(chan *message.Message),
+		slots:     make(chan struct{}, s.cfg.Concurrency),
+		unsettled: make(chan struct{}, s.cfg.Concurrency),
+		flying:    map[*delivery]struct{}{},
 	}
 	for range s.cfg.Concurrency {
 		c.slots <- struct{}{}
@@ -176,7 +178,8 @@ func (c *consumer) await(d *delivery) {
 	case <-c.base.Done(): // the shutdown's patience is over
 	}
 	if d.claim.settled.Load() {
-		c.free(d)
+		c.forget(d)
+		c.giveSlots(1)
 		return
 	}
 	c.settle(d, c.outcome(d))
@@ -226,21 +229,28 @@ func (c *consumer) unfinished(claimed Claimed, reason error) Settlement {
 	return s
 }
 
-// settle ends a delivery and frees its place. It does not wait for that: it is the goroutine of a single message.
+// settle ends a delivery. Its place is free at once: the next message is claimed while this one is settled, often in
+// the same commit. unsettled keeps the two from drifting apart when the store is slow.
 func (c *consumer) settle(d *delivery, s Settlement) {
+	c.unsettled <- struct{}{}
 	c.settling.Send(s, func(err error) {
-		if err == nil {
-			c.free(d)
+		if err != nil {
+			go c.settleAgain(d, s)
 			return
 		}
-		go c.settleAgain(d, s)
+		<-c.unsettled
+		c.forget(d)
 	})
+	c.giveSlots(1)
 }
 
 // settleAgain tries until the store answers or the claim cannot hold any longer. A settlement that is lost in the end
 // means a second delivery, never a lost message.
 func (c *consumer) settleAgain(d *delivery, s Settlement) {
-	defer c.free(d)
+	defer func() {
+		<-c.unsettled
+		c.forget(d)
+	}()
 	var trouble backoff
 	for giveUp := time.Now().Add(c.cfg.Lease); ; {
 		time.Sleep(trouble.next())
@@ -255,13 +265,12 @@ func (c *consumer) settleAgain(d *delivery, s Settlement) {
 	}
 }
 
-// free ends a delivery's context and gives its place to the next.
-func (c *consumer) free(d *delivery) {
+// forget ends a delivery's context: nothing is left to do for it.
+func (c *consumer) forget(d *delivery) {
 	c.mu.Lock()
 	delete(c.flying, d)
 	c.mu.Unlock()
 	d.cancel()
-	c.giveSlots(1)
 	c.flight.Done()
 }
 
