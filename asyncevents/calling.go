@@ -3,7 +3,6 @@ package asyncevents
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -41,7 +40,7 @@ func (s *Service) attemptCallback(ctx context.Context, msg *message.Message, d r
 		URL: request.URL, Headers: traceHeaders(ctx), Body: request.Body,
 	})
 	if err != nil {
-		return Settlement{}, &answeredError{fmt.Errorf("callback: %w", err), answer}
+		return Settlement{}, &answeredError{err, answer}
 	}
 	return Settlement{Callback: CallbackDelivered}, nil
 }

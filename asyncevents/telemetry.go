@@ -19,6 +19,11 @@ import (
 // scopeName is the instrumentation scope of all spans and metrics.
 const scopeName = "github.com/redrive-go/redrive/asyncevents"
 
+// secondBounds are the histograms' buckets, in seconds: OpenTelemetry's default ones are made for milliseconds.
+var secondBounds = []float64{
+	.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600,
+}
+
 // traceContext carries W3C trace context, https://www.w3.org/TR/trace-context/.
 var traceContext propagation.TraceContext
 
@@ -56,14 +61,15 @@ func newTelemetry(s *Service) (*telemetry, error) {
 		t.buckets[l] = []metric.RecordOption{option}
 		t.gauges[l] = []metric.ObserveOption{option}
 	}
+	bounds := metric.WithExplicitBucketBoundaries(secondBounds...)
 	var errs [4]error
 	t.accepted, errs[0] = t.meter.Int64Counter("redrive.events.accepted",
 		metric.WithDescription("Events at intake, by outcome."))
 	t.attempts, errs[1] = t.meter.Int64Counter("redrive.attempts",
 		metric.WithDescription("Attempts that ended, by queue and outcome."))
-	t.duration, errs[2] = t.meter.Float64Histogram("redrive.attempt.duration", metric.WithUnit("s"),
+	t.duration, errs[2] = t.meter.Float64Histogram("redrive.attempt.duration", metric.WithUnit("s"), bounds,
 		metric.WithDescription("How long an attempt took, by queue: a run of the processor, or a callback."))
-	t.latency, errs[3] = t.meter.Float64Histogram("redrive.queue.latency", metric.WithUnit("s"),
+	t.latency, errs[3] = t.meter.Float64Histogram("redrive.queue.latency", metric.WithUnit("s"), bounds,
 		metric.WithDescription("Time from acceptance to the first attempt, by queue."))
 	return t, errors.Join(errs[:]...)
 }

@@ -42,6 +42,9 @@ func (h *handler) newCall(w http.ResponseWriter, r *http.Request) *call {
 	var vars map[string]string
 	c.route, vars, c.allow = h.routes.find(r.Method, c.place.segments)
 	c.queue, c.id = vars["queue"], vars["id"]
+	if slices.Contains(queueNames, c.queue) {
+		c.row.Queue = c.queue
+	}
 	return c
 }
 
@@ -53,11 +56,8 @@ func (c *call) isAPI() bool {
 // check refuses unknown queues and, in the API, unknown parameters and fields of the body: one that was meant as a filter
 // and is not read would make the call do more than was asked for.
 func (c *call) check() error {
-	if c.queue != "" {
-		if !slices.Contains(queueNames, c.queue) {
-			return newQueueProblem()
-		}
-		c.row.Queue = c.queue
+	if c.queue != "" && !slices.Contains(queueNames, c.queue) {
+		return newQueueProblem()
 	}
 	if !c.isAPI() {
 		return nil

@@ -114,6 +114,7 @@ func TestCrossOriginChangesAreRefused(t *testing.T) {
 			for _, row := range b.audit() {
 				assert.Equal(t, outcomeDenied, row.Outcome)
 				assert.Equal(t, "alice", row.Actor)
+				assert.Equal(t, row.Action != "configure" && row.Action != "export_delete", row.Queue != "", row.Action)
 			}
 			assert.EqualValues(t, 1, b.depth())
 		})

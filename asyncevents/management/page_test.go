@@ -182,7 +182,7 @@ func TestButtonsFollowRights(t *testing.T) {
 		page := b.do(http.MethodGet, path, "")
 		assert.Equal(t, http.StatusOK, page.Code)
 		assert.NotContains(t, page.text, "<form", path)
-		assert.Contains(t, page.text, "You are viewer.")
+		assert.Contains(t, page.text, "Signed in as viewer.")
 	}
 	assert.NotContains(t, b.do(http.MethodGet, "settings", "").text, "<button")
 	assert.Len(t, b.audit(), 1, "asking for rights leaves no rows")
