@@ -26,6 +26,13 @@ const checkedSize = 64 << 20
 // busyTimeout is how long to wait for another process that writes.
 const busyTimeout = 5 * time.Second
 
+// writePatience is how long a transaction waits for another process that writes; blockedPatience, how long once one has
+// waited in vain. Calls stand in line for each other's transactions, and none should wait for much longer than one.
+const (
+	writePatience   = 4 * time.Second
+	blockedPatience = 200 * time.Millisecond
+)
+
 // maxUnits is how many units of work share one commit at most.
 const maxUnits = 64
 
@@ -38,6 +45,8 @@ type database struct {
 	mu     sync.Mutex // held while the writer is in use
 	writer *connection
 	closed bool
+	// blocked is whether the latest transaction could not begin because another process was writing.
+	blocked bool
 }
 
 // unit is one piece of work within a shared transaction.
@@ -92,6 +101,9 @@ func connect(ctx context.Context, path string) (db *database, err error) {
 		}
 	}()
 	if db.writer, err = openConnection(dsn(path, "_txlock=immediate")); err != nil {
+		return nil, err
+	}
+	if err = db.setPatience(writePatience); err != nil {
 		return nil, err
 	}
 	if db.readers, err = sql.Open("sqlite", dsn(path, "_pragma=query_only(1)")); err != nil {
@@ -199,19 +211,48 @@ func (db *database) write(ctx context.Context, work func(*tx) error) error {
 }
 
 // commit runs a batch of units. Savepoints would undo a failed unit alone, but SQLite copies each page that changes
-// within one, and units hardly ever fail.
+// within one, and units hardly ever fail. Where another process keeps the file locked, all fail: it is the fault of none,
+// and each would wait as long again.
 func (db *database) commit(batch []*unit) []error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	err := db.transact(batch)
-	if err == nil || len(batch) == 1 {
+	if err == nil || len(batch) == 1 || isBusy(err) {
 		return gather.Fail(len(batch), err)
 	}
 	errs := make([]error, len(batch))
 	for i := range batch {
-		errs[i] = db.transact(batch[i : i+1])
+		if errs[i] = db.transact(batch[i : i+1]); isBusy(errs[i]) {
+			copy(errs[i:], gather.Fail(len(batch)-i, errs[i]))
+			break
+		}
 	}
 	return errs
+}
+
+func isBusy(err error) bool { return errorCode(err) == sqlite3.SQLITE_BUSY }
+
+// begin begins a transaction, which waits for another process that writes: long at first, and not for long while that goes on.
+func (db *database) begin(t *tx) error {
+	_, err := t.exec("BEGIN IMMEDIATE")
+	blocked := isBusy(err)
+	if blocked == db.blocked {
+		return err
+	}
+	db.blocked = blocked
+	if blocked {
+		return errors.Join(err, db.setPatience(blockedPatience))
+	}
+	if patienceErr := db.setPatience(writePatience); patienceErr != nil {
+		return errors.Join(patienceErr, t.rollback())
+	}
+	return nil
+}
+
+// setPatience is how long the writing connection waits for another process that writes.
+func (db *database) setPatience(d time.Duration) error {
+	_, err := db.writer.exec(fmt.Sprintf("PRAGMA busy_timeout = %d", d.Milliseconds()), nil)
+	return err
 }
 
 // transact runs units in one transaction: all of them, or with an error none.
@@ -220,7 +261,7 @@ func (db *database) transact(units []*unit) error {
 		return queue.ErrClosed
 	}
 	t := &tx{db: db}
-	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := db.begin(t); err != nil {
 		return err
 	}
 	for _, u := range units {
@@ -252,8 +293,20 @@ func (db *database) read(ctx context.Context, work func(*sql.Tx) error) error {
 	return errors.Join(work(t), ignoreDone(t.Rollback()))
 }
 
+// ping finds out whether the database can be written and read. It returns when ctx ends: a write cannot be called off, but
+// nobody needs to wait for this one.
 func (db *database) ping(ctx context.Context) error {
-	if err := db.write(ctx, func(t *tx) error { _, err := t.exec("SELECT 1"); return err }); err != nil {
+	err := ctx.Err()
+	if err == nil {
+		written := make(chan error, 1)
+		db.units.Send(&unit{rewriteVersion}, func(err error) { written <- err })
+		select {
+		case err = <-written:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("sqlite: ping: %w", err)
 	}
 	var one int
@@ -261,6 +314,16 @@ func (db *database) ping(ctx context.Context) error {
 		return fmt.Errorf("sqlite: ping: %w", err)
 	}
 	return nil
+}
+
+// rewriteVersion writes the version that stands in the file already: a change of nothing that a full disk refuses all the same.
+func rewriteVersion(t *tx) error {
+	var version int
+	if err := t.one([]any{&version}, "PRAGMA user_version"); err != nil {
+		return err
+	}
+	_, err := t.exec(fmt.Sprintf("PRAGMA user_version = %d", version))
+	return err
 }
 
 // close waits for the running transaction and closes the file. It may be called twice.

@@ -65,8 +65,8 @@ func (d *queueDriver) Publish(ctx context.Context, topic string, messages ...*me
 func (d *queueDriver) flush(batch [][]outgoing) []error {
 	all := byTopic(slices.Concat(batch...))
 	if err := d.db.write(context.Background(), func(t *tx) error { return t.publish(all) }); err != nil {
-		if len(batch) == 1 {
-			return []error{err}
+		if len(batch) == 1 || isBusy(err) {
+			return gather.Fail(len(batch), err)
 		}
 		return d.flushApart(batch)
 	}
