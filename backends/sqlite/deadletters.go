@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -31,17 +32,18 @@ const (
 	selectNewest      = `SELECT coalesce(max(id), 0) FROM dead_letters WHERE id > ? AND id < ?`
 	selectOldestAt    = `SELECT created_at FROM dead_letters WHERE id > ? AND id < ? ORDER BY id LIMIT 1`
 
+	// What a redrive moves is one topic's entries between two ids. The new ids keep the distances of the old ones.
 	redriveMessages = `
 		INSERT INTO messages (id, redrives, uuid, metadata, history, payload)
-		SELECT ? + row_number() OVER (ORDER BY id), redrives + 1, message_id, metadata, history, payload
-		FROM dead_letters WHERE id IN (SELECT value FROM json_each(?))`
+		SELECT id + ?, redrives + 1, message_id, metadata, history, payload
+		FROM dead_letters WHERE id BETWEEN ? AND ? AND topic = ?`
 	redriveEvents = `
 		UPDATE events SET status = 'retried', next_attempt_at = 0, updated_at = ? WHERE correlation_id IN (
-			SELECT correlation_id FROM dead_letters WHERE id IN (SELECT value FROM json_each(?)))`
+			SELECT correlation_id FROM dead_letters WHERE id BETWEEN ? AND ? AND topic = ?)`
 	redriveCallbacks = `
 		UPDATE events SET callback = 'pending', callback_next_at = 0, callback_updated_at = ? WHERE correlation_id IN (
-			SELECT correlation_id FROM dead_letters WHERE id IN (SELECT value FROM json_each(?)))`
-	deleteEntries = `DELETE FROM dead_letters WHERE id IN (SELECT value FROM json_each(?))`
+			SELECT correlation_id FROM dead_letters WHERE id BETWEEN ? AND ? AND topic = ?)`
+	deleteEntries = `DELETE FROM dead_letters WHERE id BETWEEN ? AND ? AND topic = ?`
 	creditJob     = `UPDATE retry_jobs SET moved = moved + ?, batch_moved = batch_moved + ? WHERE queue = ? AND id = ?` //nolint:gosec // no credentials
 	eraseEntries  = `
 		DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)`
@@ -202,45 +204,49 @@ func scanEntry(row scanner, q counter, name string) (dlq.Entry, error) {
 
 // Redrive implements dlq.Store.
 func (s *deadLetterStore) Redrive(ctx context.Context, p dlq.RedriveParams) (redriven dlq.Redriven, err error) {
-	var topics map[string][]int64
+	var spans []span
 	err = s.db.write(ctx, func(t *tx) (err error) {
-		redriven, topics, err = t.redrive(p)
+		redriven, spans, err = t.redrive(p)
 		return err
 	})
 	if err != nil {
 		return dlq.Redriven{}, fmt.Errorf("sqlite: redrive the DLQ %q: %w", p.Queue, err)
 	}
-	for topic := range topics {
-		s.queue.bell.Ring(topic)
+	for _, sp := range spans {
+		s.queue.bell.Ring(sp.topic)
 	}
 	return redriven, nil
 }
 
+// span is the entries of one topic between two ids, both included.
+type span struct {
+	topic       string
+	first, last int64
+}
+
 // redrive moves entries back to where they came from, within the database: their payloads are not read.
-func (t *tx) redrive(p dlq.RedriveParams) (redriven dlq.Redriven, topics map[string][]int64, err error) {
+func (t *tx) redrive(p dlq.RedriveParams) (redriven dlq.Redriven, spans []span, err error) {
 	q, err := t.dlq(p.Queue)
 	if err != nil {
 		return redriven, nil, err
 	}
-	topics, err = t.entryTopics(q, p)
-	if err != nil {
+	if spans, err = t.spans(q, p); err != nil {
 		return redriven, nil, err
 	}
-	for name, ids := range topics {
+	for _, sp := range spans {
 		if p.Full {
-			entries, err := t.entries(q, p.Queue, ids)
-			if err != nil {
+			if redriven.Entries, err = t.appendEntries(redriven.Entries, q, p.Queue, sp); err != nil {
 				return redriven, nil, err
 			}
-			redriven.Entries = append(redriven.Entries, entries...)
 		}
-		if err := t.moveBack(p.Queue, name, ids); err != nil {
+		moved, err := t.moveBack(p.Queue, sp)
+		if err != nil {
 			return redriven, nil, err
 		}
-		redriven.Moved += int64(len(ids))
+		redriven.Moved += moved
 	}
 	if redriven.Moved == 0 {
-		return redriven, topics, nil
+		return redriven, spans, nil
 	}
 	if _, err := t.exec(lessenDLQ, redriven.Moved, q.id); err != nil {
 		return redriven, nil, err
@@ -248,21 +254,28 @@ func (t *tx) redrive(p dlq.RedriveParams) (redriven dlq.Redriven, topics map[str
 	if p.Job != "" {
 		_, err = t.exec(creditJob, redriven.Moved, redriven.Moved, p.Queue, p.Job)
 	}
-	return redriven, topics, err
+	return redriven, spans, err
 }
 
-// entryTopics returns the ids of the entries to move, by the topic they came from.
-func (t *tx) entryTopics(q counter, p dlq.RedriveParams) (map[string][]int64, error) {
-	topics := map[string][]int64{}
+// spans returns what to move: the oldest entries as one span a topic, or each named entry on its own.
+func (t *tx) spans(q counter, p dlq.RedriveParams) (spans []span, err error) {
 	scan := func(row scanner) error {
 		var id int64
 		var topic string
-		err := row.Scan(&id, &topic)
-		topics[topic] = append(topics[topic], id)
-		return err
+		if err := row.Scan(&id, &topic); err != nil {
+			return err
+		}
+		at := slices.IndexFunc(spans, func(sp span) bool { return sp.topic == topic })
+		if at < 0 || p.IDs != nil {
+			spans = append(spans, span{topic, id, id})
+			return nil
+		}
+		spans[at].last = id
+		return nil
 	}
 	if p.IDs == nil {
-		return topics, t.query(scan, selectEntryTopics, q.base(), q.base()+min(p.UpTo, 1<<idBits-1), p.Limit)
+		err = t.query(scan, selectEntryTopics, q.base(), q.base()+min(p.UpTo, 1<<idBits-1), p.Limit)
+		return spans, err
 	}
 	ids := make([]int64, 0, len(p.IDs))
 	for _, id := range p.IDs {
@@ -270,48 +283,46 @@ func (t *tx) entryTopics(q counter, p dlq.RedriveParams) (map[string][]int64, er
 			ids = append(ids, q.base()+id)
 		}
 	}
-	return topics, t.query(scan, selectNamedTopics, jsonList(ids))
+	err = t.query(scan, selectNamedTopics, jsonList(ids))
+	return spans, err
 }
 
-// entries reads whole entries; only ever a few.
-func (t *tx) entries(q counter, name string, ids []int64) (entries []dlq.Entry, err error) {
-	for _, id := range ids {
-		err = t.query(func(row scanner) error {
-			e, err := scanEntry(row, q, name)
+// appendEntries reads the entries of a span whole; only ever a few.
+func (t *tx) appendEntries(entries []dlq.Entry, q counter, name string, sp span) ([]dlq.Entry, error) {
+	err := t.query(func(row scanner) error {
+		e, err := scanEntry(row, q, name)
+		if e.Topic == sp.topic {
 			entries = append(entries, e)
-			return err
-		}, selectEntries, q.id, id-1, id, 1)
-		if err != nil {
-			return nil, err
 		}
-	}
-	return entries, nil
+		return err
+	}, selectEntries, q.id, sp.first-1, sp.last, -1)
+	return entries, err
 }
 
-func (t *tx) moveBack(queueName, topicName string, ids []int64) error {
-	topic, err := t.topic(topicName)
+func (t *tx) moveBack(queueName string, sp span) (moved int64, err error) {
+	topic, err := t.topic(sp.topic)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	list, n := jsonList(ids), len(ids)
-	if _, err := t.exec(redriveMessages, topic.base()+topic.last, list); err != nil {
-		return err
+	shift := topic.base() + topic.last + 1 - sp.first
+	if moved, err = t.exec(redriveMessages, shift, sp.first, sp.last, sp.topic); err != nil {
+		return 0, err
 	}
-	if _, err := t.exec(updateTopic, n, n, topic.id); err != nil {
-		return err
+	if _, err := t.exec(updateTopic, sp.last-sp.first+1, moved, topic.id); err != nil {
+		return 0, err
 	}
 	now := time.Now().UnixMicro()
 	switch queueName {
 	case asyncevents.EventsQueue:
-		_, err = t.exec(redriveEvents, now, list)
+		_, err = t.exec(redriveEvents, now, sp.first, sp.last, sp.topic)
 	case asyncevents.CallbacksQueue:
-		_, err = t.exec(redriveCallbacks, now, list)
+		_, err = t.exec(redriveCallbacks, now, sp.first, sp.last, sp.topic)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = t.exec(deleteEntries, list)
-	return err
+	_, err = t.exec(deleteEntries, sp.first, sp.last, sp.topic)
+	return moved, err
 }
 
 // Erase implements dlq.Store.
