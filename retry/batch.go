@@ -4,7 +4,7 @@ import "context"
 
 // chunk is the largest number of entries moved in one step. Each step is a short transaction, so that intake is
 // never blocked for long, and a stop takes effect after the step under way.
-const chunk = 2000
+const chunk = 1000
 
 // Batch asks a Mover for one step of a retry job.
 type Batch struct {
@@ -12,7 +12,7 @@ type Batch struct {
 	Queue string
 	// UpTo is the largest id to move.
 	UpTo int64
-	// Limit is the largest number of entries to move, 1 to 2,000.
+	// Limit is the largest number of entries to move, 1 to 1,000.
 	Limit int
 	// Job is the id of the job whose count grows together with the move.
 	Job string
