@@ -17,6 +17,7 @@ var leaseCases = []testCase{
 	{"a claim that was lost cannot be acknowledged", leaseLostAck},
 	{"a claim that was lost cannot be nacked", leaseLostNack},
 	{"a handler may outlast its lease", leaseRenewed},
+	{"messages that wait for their subscriber keep their leases", leaseWaiting},
 	{"the attempt's context ends", leaseTimeout},
 }
 
@@ -98,6 +99,24 @@ func leaseRenewed(t *testing.T, f *fixture) {
 	requireNone(t, f.consume(t, topic, cfg), 4*shortLease)
 	require.NoError(t, msg.Context().Err())
 	msg.Ack()
+	f.requireEmpty(t, topic)
+}
+
+func leaseWaiting(t *testing.T, f *fixture) {
+	const n = 4
+	for range n {
+		require.NoError(t, f.Publisher.Publish(topic, newMessage("x")))
+	}
+	cfg := quickLease()
+	cfg.Concurrency = n
+	messages := f.consume(t, topic, cfg)
+	for range n { // one after the other, each longer than a lease
+		msg := receive(t, messages)
+		assert.Equal(t, 1, retry.DeliveryOf(msg).Attempt, "waiting is no attempt")
+		time.Sleep(2 * shortLease)
+		require.NoError(t, msg.Context().Err())
+		msg.Ack()
+	}
 	f.requireEmpty(t, topic)
 }
 

@@ -41,10 +41,14 @@ type consumer struct {
 // delivery is a message in flight.
 type delivery struct {
 	Claimed
-	since  time.Time // by this process's clock; ClaimedAt is by the store's
-	claim  *Claim
-	msg    *message.Message
+	since time.Time // by this process's clock; ClaimedAt is by the store's
+	claim *Claim
+	msg   *message.Message // nil before it is its turn to be handed out
+
+	// Guarded by consumer.mu.
+	begun  time.Time // start of its time limit; zero before its turn
 	cancel context.CancelFunc
+	lost   bool // somebody else may have the message by now
 }
 
 func newConsumer(ctx context.Context, s *Subscriber, topic string) *consumer {
@@ -119,37 +123,76 @@ func (c *consumer) deliverAll(ctx context.Context) {
 	}
 }
 
-// handOut sends claimed messages to the subscriber, or gives back what could not be sent before ctx ended.
+// handOut sends claimed messages to the subscriber, and gives back, as never started, what it did not take before ctx
+// ended or within AttemptTimeout. All of them hold their leases meanwhile: a subscriber that takes them one by one may
+// need longer than a lease. It returns false when ctx ended.
 func (c *consumer) handOut(ctx context.Context, claimed []Claimed) bool {
-	for i := range claimed {
-		d := c.newDelivery(claimed[i])
-		select {
-		case c.out <- d.msg:
-			go c.await(d)
-		case <-ctx.Done():
-			c.settle(d, Settlement{ID: d.ID, Owner: d.Owner, Outcome: Unused})
-			for _, rest := range claimed[i+1:] {
-				d := c.newDelivery(rest)
-				c.settle(d, Settlement{ID: d.ID, Owner: d.Owner, Outcome: Unused})
+	if len(claimed) == 0 {
+		return true
+	}
+	deliveries := c.newDeliveries(claimed)
+	restart := time.NewTicker(max(c.cfg.AttemptTimeout/10, time.Millisecond))
+	defer restart.Stop()
+	for i, d := range deliveries {
+		if !c.offer(ctx, d, restart.C) {
+			for _, rest := range deliveries[i:] {
+				c.settle(rest, Settlement{ID: rest.ID, Owner: rest.Owner, Outcome: Unused})
 			}
-			return false
+			return ctx.Err() == nil
 		}
 	}
 	return true
 }
 
-func (c *consumer) newDelivery(claimed Claimed) *delivery {
-	d := &delivery{Claimed: claimed, since: time.Now()}
-	d.claim = &Claim{ID: claimed.ID, Owner: claimed.Owner, Driver: c.driver}
-	d.msg = messageOf(claimed)
-	ctx, cancel := context.WithTimeout(c.base, c.cfg.AttemptTimeout)
-	d.cancel = cancel
-	d.msg.SetContext(withClaim(ctx, d.claim))
-	c.flight.Add(1)
+// offer waits until the subscriber takes a message, and says whether it did. Its time limit does not run meanwhile: it is
+// set anew at each tick of restart. A message whose claim was lost while it waited is left out.
+func (c *consumer) offer(ctx context.Context, d *delivery, restart <-chan time.Time) bool {
+	d.msg = messageOf(d.Claimed)
+	for c.begin(d) {
+		select {
+		case c.out <- d.msg:
+			go c.await(d)
+			return true
+		case <-ctx.Done():
+			return false
+		case <-restart:
+			if time.Since(d.since) > c.cfg.AttemptTimeout { // another replica may have more time for it
+				return false
+			}
+		}
+	}
+	c.forget(d)
+	c.giveSlots(1)
+	return true
+}
+
+func (c *consumer) newDeliveries(claimed []Claimed) []*delivery {
+	now := time.Now()
+	deliveries := make([]*delivery, len(claimed))
+	c.flight.Add(len(claimed))
 	c.mu.Lock()
-	c.flying[d] = struct{}{}
-	c.mu.Unlock()
-	return d
+	defer c.mu.Unlock()
+	for i := range claimed {
+		d := &delivery{Claimed: claimed[i], since: now, cancel: func() {}}
+		d.claim = &Claim{ID: d.ID, Owner: d.Owner, Driver: c.driver}
+		c.flying[d] = struct{}{}
+		deliveries[i] = d
+	}
+	return deliveries
+}
+
+// begin starts the time limit of a delivery, again if need be. It returns false when the claim was lost before.
+func (c *consumer) begin(d *delivery) bool {
+	ctx, cancel := context.WithTimeout(c.base, c.cfg.AttemptTimeout)
+	d.msg.SetContext(withClaim(ctx, d.claim))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d.cancel() // of the time limit before
+	d.cancel, d.begun = cancel, time.Now()
+	if d.lost {
+		cancel()
+	}
+	return !d.lost
 }
 
 // messageOf builds the message that a handler sees.
@@ -269,8 +312,8 @@ func (c *consumer) settleAgain(d *delivery, s Settlement) {
 func (c *consumer) forget(d *delivery) {
 	c.mu.Lock()
 	delete(c.flying, d)
-	c.mu.Unlock()
 	d.cancel()
+	c.mu.Unlock()
 	c.flight.Done()
 }
 

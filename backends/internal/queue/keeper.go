@@ -32,8 +32,8 @@ func (c *consumer) renewable() map[int64]map[int64]*delivery {
 	defer c.mu.Unlock()
 	claims := map[int64]map[int64]*delivery{}
 	for d := range c.flying {
-		age := time.Since(d.since)
-		if age < c.cfg.Lease/4 || age > c.cfg.AttemptTimeout {
+		fresh := time.Since(d.since) < c.cfg.Lease/4
+		if fresh || !d.begun.IsZero() && time.Since(d.begun) > c.cfg.AttemptTimeout {
 			continue
 		}
 		if claims[d.Owner] == nil {
@@ -64,9 +64,9 @@ func (c *consumer) renew(ctx context.Context, owner int64, held map[int64]*deliv
 // lose ends the context of a delivery that somebody else may have by now, unless it was settled just now.
 func (c *consumer) lose(d *delivery) {
 	c.mu.Lock()
-	_, flying := c.flying[d]
-	c.mu.Unlock()
-	if flying && !d.claim.settled.Load() {
+	defer c.mu.Unlock()
+	if _, flying := c.flying[d]; flying && !d.claim.settled.Load() {
+		d.lost = true
 		d.cancel()
 	}
 }
