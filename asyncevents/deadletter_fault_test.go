@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -48,6 +50,41 @@ func fill(t *testing.T, b *asyncevents.Backend, n int) {
 // hopeless is a processor that fails at once and for good.
 func hopeless(context.Context, asyncevents.Event) (any, error) {
 	return nil, retry.Permanent(errors.New("no such account"))
+}
+
+// An operator finds each new dead letter in the log by its correlation id, without its payload or what its error said.
+func TestDeadLetterIsLogged(t *testing.T) {
+	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
+		var log record
+		s, stop := run(t, b, hopeless, func(cfg *asyncevents.Config) {
+			cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		})
+		acceptMany(t, s, "e", 1, func(int) string { return `,"customer":"Ada"` })
+		awaitDead(t, s, asyncevents.EventsQueue, 1)
+		require.NoError(t, stop())
+		assert.Equal(t, 1, strings.Count(log.String(), "\n"))
+		assert.Contains(t, log.String(), `msg="message dead-lettered" queue=events correlation_id=e0 attempts=1 error_type=`)
+		assert.NotContains(t, log.String(), "Ada")
+		assert.NotContains(t, log.String(), "no such account")
+	})
+}
+
+// record is a log that may be read while it is written.
+type record struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (r *record) Write(line []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(line)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
 }
 
 func TestOneEntryRetriedByHundred(t *testing.T) {

@@ -26,14 +26,25 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Pro
 	return body, nil
 }
 
-// readAll reads a body of that length, or of an unknown one when it is negative. The length was checked before.
+// firstRead is how much memory a body gets before any of it has come.
+const firstRead = 16 << 10
+
+// readAll reads a body of that length, or of an unknown one when it is negative. The length was checked before, and yet
+// memory grows with what has come: many clients that announce much and send nothing must not cost much.
 func readAll(body io.Reader, length int64) ([]byte, error) {
 	if length < 0 {
 		return io.ReadAll(body)
 	}
-	exact := make([]byte, length)
-	_, err := io.ReadFull(body, exact)
-	return exact, err
+	read, n := make([]byte, min(length, firstRead)), 0
+	for {
+		more, err := io.ReadFull(body, read[n:])
+		if n += more; err != nil || int64(n) == length {
+			return read[:n], err
+		}
+		grown := make([]byte, min(length, 2*int64(n)))
+		copy(grown, read)
+		read = grown
+	}
 }
 
 // checkHeaders refuses a body that does not say to be plain JSON.

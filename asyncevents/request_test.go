@@ -183,3 +183,19 @@ type discard struct{ intake }
 func (discard) Accept(context.Context, Submission) (Accepted, error) {
 	return Accepted{CorrelationID: "62cc313988befe60e3413e75", Status: StatusQueued}, nil
 }
+
+// Memory grows with what has come, not with what was announced.
+func TestAnnouncedBodyCostsLittle(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 1, firstRead, firstRead + 1, 5*firstRead + 3, 256 << 10} {
+		text := strings.Repeat("x", size)
+		body, err := readAll(strings.NewReader(text), int64(size))
+		require.NoError(t, err, size)
+		assert.Equal(t, text, string(body), size)
+		assert.Equal(t, size, cap(body), "what is kept is exact")
+
+		body, err = readAll(strings.NewReader(text), 1<<30)
+		require.Error(t, err, size)
+		assert.Less(t, cap(body), 2*max(size, firstRead)+1, size)
+	}
+}

@@ -57,6 +57,10 @@ func (s *stage) handle(msg *message.Message) error {
 		settlement.Attempts++
 	}
 	stored := s.settle(ctx, msg, settlement)
+	if letter := settlement.DeadLetter; letter != nil && stored {
+		s.log.WarnContext(ctx, "message dead-lettered", "queue", s.queue, "correlation_id", letter.CorrelationID,
+			"attempts", len(letter.Attempts), "error_type", letter.Failure.Type)
+	}
 	s.telemetry.endAttempt(ctx, span, s.queue, started, &settlement, err, stored)
 	return nil
 }
