@@ -68,8 +68,13 @@ type Job struct {
 }
 
 // Remaining is how many entries are not moved yet. It counts entries that were erased meanwhile, or moved by hand,
-// until the job ends.
-func (j Job) Remaining() int64 { return max(0, j.Total-j.Moved) }
+// until the job is completed: then none remains.
+func (j Job) Remaining() int64 {
+	if j.State == StateCompleted {
+		return 0
+	}
+	return max(0, j.Total-j.Moved)
+}
 
 // Store keeps retry jobs and settings. A backend implements it. Every method may be called from any number of
 // goroutines and processes.

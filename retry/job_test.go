@@ -26,6 +26,8 @@ func TestJobRemaining(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, int64(7), retry.Job{Total: 10, Moved: 3}.Remaining())
 	assert.Zero(t, retry.Job{Total: 10, Moved: 11}.Remaining())
+	assert.Equal(t, int64(7), retry.Job{Total: 10, Moved: 3, State: retry.StateStopped}.Remaining())
+	assert.Zero(t, retry.Job{Total: 10, Moved: 3, State: retry.StateCompleted}.Remaining(), "the others were erased")
 }
 
 func TestJobJSON(t *testing.T) {
