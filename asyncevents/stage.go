@@ -34,7 +34,7 @@ type stage struct {
 
 // settleTries are the waits between tries to store an outcome. An outcome that cannot be stored means a second
 // run, so it is worth some patience while the place is held anyway.
-var settleTries = []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second}
+var settleTries = []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second, 10 * time.Second}
 
 // settleTimeout bounds one try to store an outcome.
 const settleTimeout = 30 * time.Second
