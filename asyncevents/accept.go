@@ -31,7 +31,7 @@ func (s *Service) accept(ctx context.Context, body []byte) (Accepted, error) {
 	if problem != nil {
 		return Accepted{}, problem
 	}
-	event.AcceptedAt = time.Now().UTC()
+	event.AcceptedAt = time.Now().UTC().Truncate(time.Microsecond) // as precise as stores keep it
 	if problem := s.check(ctx, &event); problem != nil {
 		return Accepted{}, problem
 	}

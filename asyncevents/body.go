@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -279,9 +280,11 @@ func describeFault(err error) string {
 	what := "malformed JSON"
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		what = "a name that stands there twice"
+		what = "a duplicate key"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		what = "it ends early"
+	case strings.Contains(fault.Error(), "invalid UTF-8"):
+		what = "invalid UTF-8"
 	}
 	return fmt.Sprintf("The body is not one JSON object: %s at byte %d", what, fault.ByteOffset)
 }

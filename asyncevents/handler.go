@@ -36,8 +36,9 @@ type handlerConfig struct {
 
 // handler answers the requests of clients.
 type handler struct {
-	intake intake
-	config handlerConfig
+	intake     intake
+	config     handlerConfig
+	complaints *complaints
 }
 
 // newHandler returns the handler of everything at and below eventsPath.
@@ -45,7 +46,7 @@ func newHandler(in intake, cfg handlerConfig) http.Handler {
 	if cfg.logger == nil {
 		cfg.logger = slog.Default()
 	}
-	return &handler{intake: in, config: cfg}
+	return &handler{intake: in, config: cfg, complaints: &complaints{logger: cfg.logger}}
 }
 
 // ServeHTTP finds the route; what is not one is a 404, and a wrong method a 405.
@@ -145,7 +146,7 @@ func (h *handler) problemOf(r *http.Request, operation string, err error) *Probl
 	if errors.As(err, &problem) && problem != nil {
 		return problem
 	}
-	h.config.logger.ErrorContext(r.Context(), "asyncevents: cannot "+operation, slog.Any("error", err))
+	h.complaints.log(r.Context(), "asyncevents: cannot "+operation, err)
 	// Spread, so that the clients of an outage do not all come back in the same second.
 	return newUnavailableProblem(time.Duration(1+rand.IntN(5)) * time.Second) //nolint:gosec // spreads load, guards nothing
 }

@@ -59,7 +59,7 @@ func encodeResponse(success, failure any) (json.RawMessage, error) {
 
 // addCallback has the outcome posted to the event's callback URL: the message is published with the outcome.
 func (s *Service) addCallback(ctx context.Context, settlement *Settlement, event Event) error {
-	now := time.Now().UTC()
+	now := time.Now().UTC().Truncate(time.Microsecond)
 	body, err := json.Marshal(newStatusPayload(Record{
 		CorrelationID: event.ID, Status: settlement.Status, Response: settlement.Response,
 		Attempts: event.TotalAttempts, CreatedAt: event.AcceptedAt, UpdatedAt: now,

@@ -85,7 +85,7 @@ const (
 	outcomeFailed       = "failed"
 	outcomeRetried      = "retried"
 	outcomeDeadLettered = "dead_lettered"
-	outcomeLost         = "lost"
+	outcomeNotStored    = "not_stored"
 )
 
 // newLabels makes the attributes of every measurement there can be.
@@ -100,7 +100,7 @@ func newLabels() map[label]metric.MeasurementOption {
 	for _, queue := range Queues() {
 		add(label{queue: queue}, attribute.String("queue", queue))
 		for _, outcome := range []string{
-			outcomeRetried, outcomeDeadLettered, outcomeLost,
+			outcomeRetried, outcomeDeadLettered, outcomeNotStored,
 			string(StatusProcessed), string(StatusError), string(CallbackDelivered),
 		} {
 			add(label{queue, outcome}, attribute.String("queue", queue), attribute.String("outcome", outcome))
@@ -178,7 +178,7 @@ func (t *telemetry) endAttempt(
 func outcomeOf(s *Settlement, stored bool) string {
 	switch {
 	case !stored:
-		return outcomeLost
+		return outcomeNotStored
 	case s.Again != nil:
 		return outcomeRetried
 	case s.DeadLetter != nil:

@@ -64,6 +64,13 @@ func (e *networkError) Unwrap() error { return e.err }
 // failure is the error of an attempt that got no answer because of err. Its context tells a timeout of ours from the
 // caller's wish to end.
 func failure(ctx context.Context, err error) error {
+	var lookup *net.DNSError
+	if errors.As(err, &lookup) { // which resolver was asked is nobody's business
+		err = fmt.Errorf("lookup %s: %s", lookup.Name, lookup.Err)
+		if lookup.IsTimeout {
+			err = fmt.Errorf("%w: %w", ErrTimeout, err)
+		}
+	}
 	var timeout net.Error
 	switch {
 	case errors.Is(err, ErrForbiddenAddress):

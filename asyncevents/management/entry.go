@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/export"
 )
 
 var entryRoutes = routes{
@@ -134,9 +136,28 @@ func eraseEntries(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.notExporting(); err != nil {
+		return nil, err
+	}
 	erased, err := c.dlq.Erase(c.r.Context(), c.queue, confirm)
 	c.row.Count = erased // also of an erasure that broke off
 	return jsonAnswer{http.StatusOK, erasedJSON{erased}}, err
+}
+
+// maxRunning is how many of the newest exports are looked at for one that is still being written.
+const maxRunning = 100
+
+// notExporting refuses to erase what somebody is just having written to a file: who exports and then erases means to
+// keep the file.
+func (c *call) notExporting() error {
+	records, err := c.exports.List(c.r.Context(), c.queue, maxRunning)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(records, func(r export.Record) bool { return r.State == export.StateRunning }) {
+		return newConflictProblem(CodeExportRunning, "An export of this DLQ is being written; erase when it is complete")
+	}
+	return nil
 }
 
 // confirmed is the count that the sender takes the DLQ to hold. A missing one is as good as a wrong one.

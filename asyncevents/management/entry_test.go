@@ -192,6 +192,18 @@ func TestErase(t *testing.T) {
 	assert.Len(t, b.audit(), 10, "one row for each call")
 }
 
+func TestEraseWaitsForExports(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	b.addMany(2)
+	got := b.do(http.MethodPost, "api/queues/events/exports", "") // nothing runs that would write it
+	require.Equal(t, http.StatusAccepted, got.Code, got.text)
+	got = b.do(http.MethodDelete, "api/queues/events/entries?confirm=2", "")
+	assert.Equal(t, http.StatusConflict, got.Code)
+	assert.Equal(t, CodeExportRunning, code(t, got))
+	assert.EqualValues(t, 2, b.depth())
+}
+
 // brokenEraser erases one chunk and fails.
 type brokenEraser struct {
 	dlq.Store

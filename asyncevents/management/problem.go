@@ -39,6 +39,8 @@ const (
 	CodeCountDiffers = 203531
 	// CodeExportNotReady is the file of an export that is running or failed.
 	CodeExportNotReady = 203532
+	// CodeExportRunning is an erasure while an export of the same DLQ is being written. Nothing was erased.
+	CodeExportRunning = 203533
 )
 
 // storeRetryAfter is when a client may try again after the store failed.

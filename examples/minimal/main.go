@@ -50,9 +50,13 @@ func run(ctx context.Context, addr, path string) (err error) {
 	mux.Handle("/v1/async/events/", service.Handler())
 	mux.Handle("/manage/", manage)
 	server := &http.Server{Addr: addr, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go func() { log.Print(server.ListenAndServe()) }()
-	defer func() { err = errors.Join(err, server.Close()) }()
-	return service.Run(ctx) // blocks; nil after a clean drain
+	ctx, fail := context.WithCancelCause(ctx)
+	go func() { fail(server.ListenAndServe()) }() // without its port the service ends
+	err = service.Run(ctx)                        // blocks; nil after a clean drain
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = errors.Join(err, cause)
+	}
+	return errors.Join(err, server.Close())
 }
 
 // process handles one event. Many run at once.
