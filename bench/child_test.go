@@ -133,4 +133,6 @@ func entries() int {
 }
 
 // manager is a Manager that is quiet.
-func manager(backend *asyncevents.Backend) *dlq.Manager { return dlq.NewManager(backend.DeadLetters, quiet) }
+func manager(backend *asyncevents.Backend) *dlq.Manager {
+	return dlq.NewManager(backend.DeadLetters, quiet)
+}
