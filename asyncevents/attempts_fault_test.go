@@ -161,7 +161,7 @@ func TestDeadLetterCannotBeStored(t *testing.T) {
 		awaitIdle(t, s, asyncevents.EventsQueue)
 		assert.EqualValues(t, 5, f.of("e0"), "no start but the five")
 		assert.Len(t, e.Attempts, 5)
-		assert.Equal(t, dlq.Failure{Type: "*errors.errorString", Message: "failure 5"}, e.Failure)
+		assert.Equal(t, dlq.Failure{Type: "error", Message: "failure 5"}, e.Failure)
 		assert.NotContains(t, e.Metadata, retry.MetadataPrefix+"failure")
 		assert.Equal(t, 5, awaitStatus(t, s, "e0", asyncevents.StatusFailed).Attempts)
 		assert.EqualValues(t, 1, count(t, s, asyncevents.EventsQueue))

@@ -56,8 +56,8 @@ type Entry struct {
 
 // Failure is why a message is a dead letter.
 type Failure struct {
-	// Type is the Go type of the innermost error, such as "*net.OpError", or "panic", "timeout", "lost" (the process
-	// ended inside the handler, or its lease ran out), "undecodable", "poisoned" (see Publisher).
+	// Type is the Go type of the innermost error, such as "*net.OpError"; "error" where that is a mere text; or "panic",
+	// "timeout", "lost" (the process ended inside the handler, or its lease ran out), "undecodable".
 	Type string `json:"type"`
 	// Message is the error's text, cut to retry.MaxErrorText.
 	Message string `json:"message"`

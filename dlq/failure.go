@@ -75,13 +75,17 @@ func printable(v any) (safe any) {
 	return v
 }
 
-// FailureOf describes err as the reason why an attempt failed: the type of the innermost error, or one of the Type
-// constants; its text, cut to retry.MaxErrorText; and the stack of a panic. The zero Failure stands for nil.
+// typeError is the type of an error that has none of its own: one of errors.New or fmt.Errorf.
+const typeError = "error"
+
+// FailureOf describes err as the reason why an attempt failed: the type of the innermost error, "error" where that is
+// a mere text, or one of the Type constants; its text, cut to retry.MaxErrorText; and the stack of a panic. The zero
+// Failure stands for nil.
 func FailureOf(err error) Failure {
 	if err == nil {
 		return Failure{}
 	}
-	failure := Failure{Type: fmt.Sprintf("%T", innermost(err)), Message: retry.CutText(err.Error())}
+	failure := Failure{Type: typeOf(innermost(err)), Message: retry.CutText(err.Error())}
 	var caught *PanicError
 	switch {
 	case errors.As(err, &caught):
@@ -90,6 +94,15 @@ func FailureOf(err error) Failure {
 		failure.Type = TypeTimeout
 	}
 	return failure
+}
+
+func typeOf(err error) string {
+	switch t := fmt.Sprintf("%T", err); t {
+	case "*errors.errorString", "*fmt.wrapError", "*fmt.wrapErrors", "*errors.joinError":
+		return typeError
+	default:
+		return t
+	}
 }
 
 // innermost follows err down to the one that wraps nothing, through the first of joined ones.

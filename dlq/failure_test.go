@@ -27,15 +27,15 @@ func TestFailureOf(t *testing.T) {
 		want dlq.Failure
 	}{
 		"nil":       {nil, dlq.Failure{}},
-		"plain":     {errors.New("x"), dlq.Failure{Type: "*errors.errorString", Message: "x"}},
+		"plain":     {errors.New("x"), dlq.Failure{Type: "error", Message: "x"}},
 		"innermost": {fmt.Errorf("a: %w", retry.Permanent(dns)), dlq.Failure{Type: "*net.DNSError", Message: "a: " + dns.Error()}},
 		"joined": {errors.Join(fmt.Errorf("a: %w", dns), errors.New("x")),
 			dlq.Failure{Type: "*net.DNSError", Message: "a: " + dns.Error() + "\nx"}},
 		"timeout": {fmt.Errorf("a: %w", context.DeadlineExceeded),
 			dlq.Failure{Type: "timeout", Message: "a: context deadline exceeded"}},
-		"cancelled": {context.Canceled, dlq.Failure{Type: "*errors.errorString", Message: "context canceled"}},
+		"cancelled": {context.Canceled, dlq.Failure{Type: "error", Message: "context canceled"}},
 		"joined nothing": {fmt.Errorf("a: %w", errors.Join(nil, errors.New("x"))),
-			dlq.Failure{Type: "*errors.errorString", Message: "a: x"}},
+			dlq.Failure{Type: "error", Message: "a: x"}},
 	}
 	for name, test := range tests {
 		assert.Equal(t, test.want, dlq.FailureOf(test.err), name)

@@ -96,7 +96,7 @@ func TestMiddlewareCountsAttempts(t *testing.T) {
 		require.NoError(t, err, "acknowledged")
 		require.Len(t, f.all(), 1)
 		entry := f.all()[0]
-		assert.Equal(t, dlq.Failure{Type: "*errors.errorString", Message: "failure 5"}, entry.Failure)
+		assert.Equal(t, dlq.Failure{Type: "error", Message: "failure 5"}, entry.Failure)
 		require.Len(t, entry.Attempts, 5)
 		for i, a := range entry.Attempts {
 			assert.Equal(t, i+1, a.Number)
@@ -201,15 +201,15 @@ func TestMiddlewareDeadLettersWhatIsNoShutdown(t *testing.T) {
 	}{
 		"a deadline": {expired, failing(context.DeadlineExceeded), "timeout"},
 		"context.Canceled of another context": {func(t *testing.T) context.Context { return t.Context() },
-			failing(context.Canceled), "*errors.errorString"},
-		"context.Canceled after a deadline": {expired, failing(context.Canceled), "*errors.errorString"},
+			failing(context.Canceled), "error"},
+		"context.Canceled after a deadline": {expired, failing(context.Canceled), "error"},
 		"a middleware within that cancels its own": {func(t *testing.T) context.Context { return t.Context() },
 			func(msg *message.Message) ([]*message.Message, error) {
 				ctx, cancel := context.WithCancel(msg.Context())
 				cancel()
 				msg.SetContext(ctx)
 				return nil, context.Canceled
-			}, "*errors.errorString"},
+			}, "error"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -288,7 +288,7 @@ func TestMiddlewareKeepsMessageWhileStoreIsAway(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, f.all(), 1)
 	entry := f.all()[0]
-	assert.Equal(t, dlq.Failure{Type: "*errors.errorString", Message: "busy"}, entry.Failure, "the reason, not lost")
+	assert.Equal(t, dlq.Failure{Type: "error", Message: "busy"}, entry.Failure, "the reason, not lost")
 	assert.Len(t, entry.Attempts, 1)
 	assert.Empty(t, entry.Metadata)
 }

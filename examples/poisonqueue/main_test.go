@@ -27,11 +27,11 @@ sending clicks-1, which is fine, and clicks-2, whose handler fails
 
 handled: [clicks-1 mails-1 orders-1]
 DLQ "orders": 1
-  orders-2, attempts: 3, *errors.errorString: the warehouse does not answer
+  orders-2, attempts: 3, error: the warehouse does not answer
 DLQ "mails": 1
   mails-2, attempts: 1, poisoned: the warehouse does not answer
 DLQ "clicks": 1
-  clicks-2, attempts: 1, *errors.errorString: the warehouse does not answer
+  clicks-2, attempts: 1, error: the warehouse does not answer
 
 the warehouse answers again
 moved orders-2 back to the topic "orders"
