@@ -15,6 +15,7 @@ type Gatherer[T any] struct {
 	flush    func(batch []T) []error
 	maxBatch int
 	flushers int
+	waiters  sync.Pool // of this Gatherer alone: channels must not leave the bubble of a test with synctest
 
 	mu      sync.Mutex
 	pending []call[T]
@@ -33,12 +34,11 @@ type waiter struct {
 	done   func(error)
 }
 
-// waiters recycles them.
-var waiters = sync.Pool{New: func() any {
+func newWaiter() any {
 	w := &waiter{answer: make(chan error, 1)}
 	w.done = func(err error) { w.answer <- err }
 	return w
-}}
+}
 
 // errPanic is what the callers of a batch get whose flush panicked.
 var errPanic = errors.New("gather: flush panicked")
@@ -46,16 +46,16 @@ var errPanic = errors.New("gather: flush panicked")
 // New returns a Gatherer. flush gets 1 to maxBatch items and returns nil when all of them succeeded, or one error an item.
 // At most flushers of them run at once; flush must not keep the slice.
 func New[T any](maxBatch, flushers int, flush func(batch []T) []error) *Gatherer[T] {
-	return &Gatherer[T]{flush: flush, maxBatch: maxBatch, flushers: flushers}
+	return &Gatherer[T]{flush: flush, maxBatch: maxBatch, flushers: flushers, waiters: sync.Pool{New: newWaiter}}
 }
 
 // Do hands item to the next flush and returns its error. It takes no context on purpose: once handed in, an item may
 // be flushed at any moment, and a caller that left early could not know what became of it.
 func (g *Gatherer[T]) Do(item T) error {
-	w := waiters.Get().(*waiter)
+	w := g.waiters.Get().(*waiter)
 	g.Send(item, w.done)
 	err := <-w.answer
-	waiters.Put(w)
+	g.waiters.Put(w)
 	return err
 }
 
