@@ -2,7 +2,6 @@ package asyncevents
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,9 +37,6 @@ var settleTries = []time.Duration{50 * time.Millisecond, 500 * time.Millisecond,
 
 // settleTimeout bounds one try to store an outcome.
 const settleTimeout = 30 * time.Second
-
-// failureKey carries the reason of a dead letter that could not be stored to the next delivery. dlq.EntryOf drops it.
-const failureKey = retry.MetadataPrefix + "failure"
 
 // handle is the router's handler. It never returns an error: failures are settled, and a message that could not be
 // settled is nacked here, so that the router has nothing to log a second time.
@@ -88,12 +84,8 @@ func isHopeless(err error) bool {
 }
 
 func (s *stage) hopeless(msg *message.Message, d retry.Delivery) error {
-	var failure dlq.Failure
-	if text := msg.Metadata.Get(failureKey); text != "" && json.Unmarshal([]byte(text), &failure) == nil {
+	if failure, known := dlq.KnownFailure(msg); known {
 		return &hopelessError{failure}
-	}
-	if damage := msg.Metadata.Get(retry.MetadataDamage); damage != "" {
-		return &hopelessError{dlq.Failure{Type: dlq.TypeUndecodable, Message: damage}}
 	}
 	if d.Attempt > s.policy.MaxAttempts {
 		return &hopelessError{dlq.Failure{Type: dlq.TypeLost, Message: fmt.Sprintf(
@@ -185,9 +177,7 @@ func (s *stage) settle(ctx context.Context, msg *message.Message, settlement Set
 // along: nothing needs to fail once more for it.
 func (s *stage) giveBack(msg *message.Message, settlement Settlement) {
 	if settlement.DeadLetter != nil {
-		if text, err := json.Marshal(settlement.DeadLetter.Failure); err == nil {
-			msg.Metadata.Set(failureKey, string(text))
-		}
+		dlq.KeepFailure(msg, settlement.DeadLetter.Failure)
 	}
 	delay.Message(msg, delay.For(s.policy.Backoff(retry.DeliveryOf(msg).Attempt)))
 	msg.Nack()

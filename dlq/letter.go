@@ -3,6 +3,7 @@ package dlq
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"strconv"
 	"time"
 
@@ -28,6 +29,26 @@ const failureKey = retry.MetadataPrefix + "failure"
 
 // addTimeout bounds one Store.Add.
 const addTimeout = 30 * time.Second
+
+// KeepFailure notes on a message that should be a dead letter, but could not be stored, why it should be one. The next
+// delivery brings it to KnownFailure, if the transport keeps the metadata of a nacked message.
+func KeepFailure(msg *message.Message, failure Failure) {
+	if text, err := json.Marshal(failure); err == nil {
+		setMetadata(msg, failureKey, string(text))
+	}
+}
+
+// KnownFailure returns why a message goes to the DLQ without another attempt: what KeepFailure noted, or that it could
+// not be decoded. known is false when nothing is against an attempt.
+func KnownFailure(msg *message.Message) (failure Failure, known bool) {
+	if text := msg.Metadata.Get(failureKey); text != "" && json.Unmarshal([]byte(text), &failure) == nil {
+		return failure, true
+	}
+	if damage := msg.Metadata.Get(retry.MetadataDamage); damage != "" {
+		return Failure{Type: TypeUndecodable, Message: damage}, true
+	}
+	return Failure{}, false
+}
 
 // EntryOf makes a dead letter of a message: Topic is where the router subscribed to it, Attempts, Redrives, AcceptedAt
 // and CorrelationID come from its metadata, Metadata is the rest of that. A message without a UUID gets one: entries

@@ -2,7 +2,6 @@ package dlq
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -102,11 +101,8 @@ func (p *poison) handle(msg *message.Message, next message.HandlerFunc) ([]*mess
 
 // hopeless is whether a message goes to the DLQ without being tried (again), and why.
 func (p *poison) hopeless(msg *message.Message) (failure Failure, is bool) {
-	if text := msg.Metadata.Get(failureKey); text != "" && json.Unmarshal([]byte(text), &failure) == nil {
+	if failure, known := KnownFailure(msg); known {
 		return failure, true
-	}
-	if damage := msg.Metadata.Get(retry.MetadataDamage); damage != "" {
-		return Failure{Type: TypeUndecodable, Message: damage}, true
 	}
 	if n := retry.DeliveryOf(msg).Attempt; n > p.config.Policy.MaxAttempts {
 		return Failure{Type: TypeLost, Message: fmt.Sprintf(
@@ -157,9 +153,7 @@ func (p *poison) keep(ctx context.Context, msg *message.Message, failure Failure
 	wait := p.config.Policy.Backoff(max(retry.DeliveryOf(msg).Attempt, 1))
 	postpone(msg, wait)
 	if countsAttempts(msg) {
-		if text, err := json.Marshal(failure); err == nil {
-			setMetadata(msg, failureKey, string(text))
-		}
+		KeepFailure(msg, failure)
 		return
 	}
 	timer := time.NewTimer(wait)

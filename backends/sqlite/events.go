@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redrive-go/redrive/asyncevents"
@@ -235,11 +236,8 @@ func (s *eventStore) flushOutcomes(batch []*settling) []error {
 		return gather.Fail(len(batch), err)
 	}
 	s.queue.ring(published)
-	for _, c := range batch {
-		if c.Again != nil {
-			s.queue.ringDelayed([]queue.Settlement{{Outcome: queue.Later}})
-			break
-		}
+	if slices.ContainsFunc(batch, func(c *settling) bool { return c.Again != nil }) {
+		s.queue.ringConsumers()
 	}
 	return nil
 }

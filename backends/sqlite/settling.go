@@ -39,23 +39,20 @@ func (d *queueDriver) Settle(ctx context.Context, settlements []queue.Settlement
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: settle: %w", err)
 	}
-	d.ringDelayed(settlements)
+	if slices.ContainsFunc(settlements, func(s queue.Settlement) bool { return s.Outcome != queue.Done }) {
+		d.ringConsumers()
+	}
 	return held, nil
 }
 
-// ringDelayed has consumers look again when the next message is due. Which topic a message belongs to stands in
+// ringConsumers has all consumers look again when their next message is due. Which topic a message belongs to stands in
 // its id; the names are few, so all are rung.
-func (d *queueDriver) ringDelayed(settlements []queue.Settlement) {
-	for _, s := range settlements {
-		if s.Outcome != queue.Done {
-			d.mu.Lock()
-			topics := slices.Collect(maps.Keys(d.cursors))
-			d.mu.Unlock()
-			for _, topic := range topics {
-				d.bell.Ring(topic)
-			}
-			return
-		}
+func (d *queueDriver) ringConsumers() {
+	d.mu.Lock()
+	topics := slices.Collect(maps.Keys(d.cursors))
+	d.mu.Unlock()
+	for _, topic := range topics {
+		d.bell.Ring(topic)
 	}
 }
 

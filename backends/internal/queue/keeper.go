@@ -83,8 +83,8 @@ func (c *consumer) keepWatch(ctx context.Context) {
 		case n < expiredBatch:
 			trouble.reset()
 			// spread, so that replicas which started together do not look together
-			half := c.cfg.Lease / 4
-			pause(ctx, half+rand.N(half), nil) //nolint:gosec // spreads load, guards nothing
+			quarter := c.cfg.Lease / 4
+			pause(ctx, quarter+rand.N(quarter), nil) //nolint:gosec // spreads load, guards nothing
 		}
 	}
 }
