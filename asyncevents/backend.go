@@ -12,8 +12,8 @@ import (
 	"github.com/redrive-go/redrive/retry"
 )
 
-// Backend is everything a Service needs from outside, made by the Open or New function of a package below backends. Transport and
-// store may come from two different ones: take the struct of the first and replace fields by those of
+// Backend is everything a Service needs from outside, made by the Open or New function of a package below backends.
+// Transport and store may come from two different ones: take the struct of the first and replace fields by those of
 // the second. See package backends for what each part must hold to.
 type Backend struct {
 	// Name is the backend's name for logs and metrics, such as "sqlite".
@@ -24,6 +24,8 @@ type Backend struct {
 	Subscriber func(SubscriberConfig) (message.Subscriber, error)
 	// Events remembers what became of every event.
 	Events Store
+	// Transactions is Events within the host's own transactions; nil where the backend cannot do that.
+	Transactions TxStore
 	// DeadLetters keeps the DLQs.
 	DeadLetters dlq.Store
 	// Jobs keeps retry jobs and settings.

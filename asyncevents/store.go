@@ -18,6 +18,9 @@ var (
 	// ErrNotHeld is returned by Store.Settle when the message was claimed by somebody else meanwhile: the caller's
 	// outcome no longer counts.
 	ErrNotHeld = dlq.ErrNotHeld
+	// ErrNoTransactions is returned by Service.AcceptTx and Service.CompleteTx where the backend cannot work within the
+	// host's transactions.
+	ErrNoTransactions = errors.New("the backend cannot join the host's transactions")
 )
 
 // Store remembers what became of every accepted event. A backend implements it. Every method may be called from
@@ -39,6 +42,21 @@ type Store interface {
 	// ErrNotHeld without a change if its claim was lost meanwhile. Otherwise the caller acknowledges the message
 	// after Settle returned.
 	Settle(ctx context.Context, settlement Settlement) error
+}
+
+// TxStore is a Store that can work within the host's own transactions, where those are of the same database. A backend
+// implements it where it can.
+//
+// tx is the host's open transaction: a *sql.Tx, or with PostgreSQL a pgx.Tx. Anything else is an error. Nothing is
+// committed or rolled back here, and after an error the host should roll back. A transaction belongs to one goroutine
+// at a time.
+type TxStore interface {
+	// AcceptTx is Store.Accept within tx: the event is accepted if and only if tx commits.
+	AcceptTx(ctx context.Context, tx any, acceptance Acceptance) (Receipt, error)
+
+	// SettleTx is Store.Settle within tx: the outcome is recorded, and the message settled, if and only if tx commits.
+	// Until then nobody else can get hold of the message, even when its lease runs out.
+	SettleTx(ctx context.Context, tx any, settlement Settlement) error
 }
 
 // Acceptance is a new event.

@@ -4,10 +4,8 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/redrive-go/redrive/asyncevents"
-	"github.com/redrive-go/redrive/backends/internal/queue"
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
 
 // Config configures Open. The zero value means the documented defaults.
@@ -29,20 +27,6 @@ func Open(ctx context.Context, path string, cfg *Config) (*asyncevents.Backend, 
 	if err != nil {
 		return nil, err
 	}
-	driver := newQueueDriver(db)
-	return &asyncevents.Backend{
-		Name:      "sqlite",
-		Publisher: queue.NewPublisher(driver),
-		Subscriber: func(sc asyncevents.SubscriberConfig) (message.Subscriber, error) {
-			return queue.NewSubscriber(driver, sc, cfg.Logger)
-		},
-		Events:      newEventStore(db, driver),
-		DeadLetters: &deadLetterStore{db: db, queue: driver},
-		Jobs:        &jobStore{db},
-		Exports:     &exportCatalog{db},
-		Audit:       &auditLog{db},
-		Backlog:     driver.backlog,
-		Ping:        db.ping,
-		Close:       db.close,
-	}, nil
+	backend, _ := sqlstore.NewBackend(db, newDialect(db), sqlstore.Parts{Flushers: 1, Logger: cfg.Logger})
+	return backend, nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/redrive-go/redrive/backends/internal/queue"
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
 
 // A bare parameter behind LIMIT would have SQLite plan the query anew each time it is run; +? is the same without
@@ -30,10 +31,10 @@ const (
 
 // claiming is one claim on its way through a transaction.
 type claiming struct {
-	*tx
 	queue.ClaimParams
+	tx      sqlstore.Tx
 	now     time.Time
-	topic   counter
+	topic   topic
 	cursor  int64
 	claimed []queue.Claimed
 	texts   []string // the metadata of claimed, not decoded yet
@@ -41,7 +42,7 @@ type claiming struct {
 }
 
 func (c *claiming) run() (err error) {
-	if c.topic, err = c.tx.topic(c.Topic); err != nil {
+	if c.topic, err = topicOf(c.tx, c.Topic); err != nil {
 		return err
 	}
 	c.cursor = max(c.cursor, c.topic.base())
@@ -59,7 +60,9 @@ func (c *claiming) run() (err error) {
 }
 
 // lookAhead finds out when the next message is due.
-func (c *claiming) lookAhead() error { return c.one([]any{&c.nextDue}, selectNextDue, c.topic.id) }
+func (c *claiming) lookAhead() error {
+	return sqlstore.One(c.tx, []any{&c.nextDue}, selectNextDue, c.topic.id)
+}
 
 // due claims messages that are due again. As a rule none is, and that is known without looking.
 func (c *claiming) due(limit int) error {
@@ -67,7 +70,7 @@ func (c *claiming) due(limit int) error {
 		return nil
 	}
 	err := c.take(limit, func(ids string) (int64, error) {
-		return c.exec(claimDue, c.Owner, c.until(), c.now.UnixMicro(), ids)
+		return c.tx.Exec(claimDue, c.Owner, c.until(), c.now.UnixMicro(), ids)
 	}, selectDue, c.topic.id, c.now.UnixMicro(), limit)
 	if err != nil {
 		return err
@@ -82,7 +85,7 @@ func (c *claiming) fresh(limit int) error {
 	}
 	before := len(c.claimed)
 	err := c.take(limit, func(ids string) (int64, error) {
-		return c.exec(claimFresh, c.Owner, c.until(), c.now.UnixMicro(), c.topic.id, ids)
+		return c.tx.Exec(claimFresh, c.Owner, c.until(), c.now.UnixMicro(), c.topic.id, ids)
 	}, selectFresh, c.cursor, c.topic.end(), limit)
 	if err != nil {
 		return err
@@ -100,8 +103,8 @@ func (c *claiming) until() int64 { return c.now.Add(c.Lease).UnixMicro() }
 // take reads messages and has them marked as claimed.
 func (c *claiming) take(limit int, mark func(ids string) (int64, error), query string, args ...any) error {
 	ids := make([]int64, 0, limit)
-	err := c.query(func(row scanner) error {
-		claimed, text, err := scanClaimed(row)
+	err := c.tx.Query(func(row sqlstore.Scanner) error {
+		claimed, text, err := sqlstore.ScanClaimed(row)
 		claimed.Owner, claimed.ClaimedAt = c.Owner, c.now
 		c.claimed, c.texts = append(c.claimed, claimed), append(c.texts, text)
 		ids = append(ids, claimed.ID)
@@ -117,14 +120,7 @@ func (c *claiming) take(limit int, mark func(ids string) (int64, error), query s
 // decode makes sense of the metadata. It waits until the transaction is over: others wait for that.
 func (c *claiming) decode() []queue.Claimed {
 	for i := range c.claimed {
-		c.claimed[i].Metadata, c.claimed[i].Damage = decodeMetadata(c.texts[i])
+		c.claimed[i].Metadata, c.claimed[i].Damage = sqlstore.DecodeMetadata(c.texts[i])
 	}
 	return c.claimed
-}
-
-// scanClaimed reads a message, and its metadata as text.
-func scanClaimed(row scanner, more ...any) (c queue.Claimed, metadata string, err error) {
-	dest := [...]any{&c.ID, &c.UUID, &c.Payload, &metadata, &c.History, &c.Attempt, &c.Redrives}
-	err = row.Scan(append(dest[:], more...)...)
-	return c, metadata, err
 }

@@ -7,9 +7,32 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	sqlite "modernc.org/sqlite"
+
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
+
+// drv is the driver with the clock that words names. SQLite's own knows no microseconds.
+var drv = newDriver()
+
+func newDriver() *sqlite.Driver {
+	d := &sqlite.Driver{}
+	d.MustRegisterScalarFunction("redrive_now", 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+		return time.Now().UnixMicro(), nil
+	})
+	return d
+}
+
+// file opens connections to a file for database/sql.
+type file struct{ dsn string }
+
+// Connect implements driver.Connector.
+func (f file) Connect(context.Context) (driver.Conn, error) { return drv.Open(f.dsn) }
+
+// Driver implements driver.Connector.
+func (f file) Driver() driver.Driver { return drv }
 
 // connection is the one connection that writes. It stands on the driver itself: database/sql's pool has nothing to do
 // for a single connection, and its locks and conversions cost as much as a small statement of SQLite does.
@@ -30,7 +53,7 @@ type statement struct {
 }
 
 func openConnection(dsn string) (*connection, error) {
-	conn, err := (&sqlite.Driver{}).Open(dsn)
+	conn, err := drv.Open(dsn)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +72,7 @@ func (c *connection) close() error {
 func (c *connection) prepared(query string, args []any) (*statement, error) {
 	s, ok := c.statements[query]
 	if !ok {
-		stmt, err := c.conn.Prepare(query)
+		stmt, err := c.conn.Prepare(words.Of(query))
 		if err != nil {
 			return nil, fmt.Errorf("prepare %q: %w", strings.Join(strings.Fields(query), " "), err)
 		}
@@ -94,13 +117,13 @@ func (c *connection) exec(query string, args []any) (int64, error) {
 	defer clear(s.args) // they may be large
 	result, err := s.stmt.ExecContext(context.Background(), s.args)
 	if err != nil {
-		return 0, err
+		return 0, explain(err)
 	}
 	return result.RowsAffected()
 }
 
 // query runs a statement and calls scan for each of its rows.
-func (c *connection) query(scan func(scanner) error, query string, args []any) error {
+func (c *connection) query(scan func(sqlstore.Scanner) error, query string, args []any) error {
 	s, err := c.prepared(query, args)
 	if err != nil {
 		return err
@@ -108,7 +131,7 @@ func (c *connection) query(scan func(scanner) error, query string, args []any) e
 	defer clear(s.args)
 	rows, err := s.stmt.QueryContext(context.Background(), s.args)
 	if err != nil {
-		return err
+		return explain(err)
 	}
 	if s.row == nil {
 		s.row = make(row, len(rows.Columns()))
@@ -128,12 +151,7 @@ func (c *connection) query(scan func(scanner) error, query string, args []any) e
 	}
 }
 
-// scanner is one row of a result: of the writing connection, or *sql.Rows of a reading one.
-type scanner interface {
-	Scan(dest ...any) error
-}
-
-// row implements scanner on values as the driver returns them.
+// row implements sqlstore.Scanner on values as the driver returns them.
 type row []driver.Value
 
 // Scan copies the row's columns. NULL leaves its destination as it is.

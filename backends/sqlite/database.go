@@ -13,11 +13,12 @@ import (
 	"sync"
 	"time"
 
-	driver "modernc.org/sqlite"
+	sqlite "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/redrive-go/redrive/backends/internal/gather"
 	"github.com/redrive-go/redrive/backends/internal/queue"
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
 
 // checkedSize is the size up to which Open checks a database page by page.
@@ -51,7 +52,7 @@ type database struct {
 
 // unit is one piece of work within a shared transaction.
 type unit struct {
-	work func(*tx) error
+	work func(sqlstore.Tx) error
 }
 
 func openDatabase(ctx context.Context, path string) (*database, error) {
@@ -97,7 +98,7 @@ func connect(ctx context.Context, path string) (db *database, err error) {
 	db = &database{}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, db.close())
+			err = errors.Join(err, db.Close())
 		}
 	}()
 	if db.writer, err = openConnection(dsn(path, "_txlock=immediate")); err != nil {
@@ -106,9 +107,7 @@ func connect(ctx context.Context, path string) (db *database, err error) {
 	if err = db.setPatience(writePatience); err != nil {
 		return nil, err
 	}
-	if db.readers, err = sql.Open("sqlite", dsn(path, "_pragma=query_only(1)")); err != nil {
-		return nil, err
-	}
+	db.readers = sql.OpenDB(file{dsn(path, "_pragma=query_only(1)")})
 	db.readers.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
 	db.readers.SetMaxIdleConns(2)
 	return db, nil
@@ -200,10 +199,10 @@ func checkPages(ctx context.Context, tx *sql.Tx, path string) error {
 	return nil
 }
 
-// write runs work in a transaction and returns when it is durable. Units that wait at the same time share one
+// Write implements sqlstore.Database: it runs work in a transaction and returns when it is durable. Units that wait at the same time share one
 // transaction and one sync of the disk; where one of them fails, each gets a transaction of its own. So work may run
 // more than once. A context that has ended already changes nothing; one that ends later is too late.
-func (db *database) write(ctx context.Context, work func(*tx) error) error {
+func (db *database) Write(ctx context.Context, work func(sqlstore.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -234,7 +233,7 @@ func isBusy(err error) bool { return errorCode(err) == sqlite3.SQLITE_BUSY }
 
 // begin begins a transaction, which waits for another process that writes: long at first, and not for long while that goes on.
 func (db *database) begin(t *tx) error {
-	_, err := t.exec("BEGIN IMMEDIATE")
+	_, err := t.Exec("BEGIN IMMEDIATE")
 	blocked := isBusy(err)
 	if blocked == db.blocked {
 		return err
@@ -269,33 +268,49 @@ func (db *database) transact(units []*unit) error {
 			return errors.Join(err, t.rollback())
 		}
 	}
-	if _, err := t.exec("COMMIT"); err != nil {
+	if _, err := t.Exec("COMMIT"); err != nil {
 		return errors.Join(fmt.Errorf("commit: %w", err), t.rollback())
 	}
 	return nil
 }
 
+// explain gives the errors of SQLite that callers tell apart those of sqlstore.
+func explain(err error) error {
+	switch errorCode(err) {
+	case sqlite3.SQLITE_BUSY:
+		return fmt.Errorf("%w: %w", sqlstore.ErrUnavailable, err)
+	case sqlite3.SQLITE_CONSTRAINT:
+		return fmt.Errorf("%w: %w", sqlstore.ErrDuplicate, err)
+	}
+	return err
+}
+
 // errorCode returns the primary result code of SQLite that err carries, or 0.
 func errorCode(err error) int {
-	var e *driver.Error
+	var e *sqlite.Error
 	if errors.As(err, &e) {
 		return e.Code() & 0xff
 	}
 	return 0
 }
 
-// read runs work on one consistent view of the database.
-func (db *database) read(ctx context.Context, work func(*sql.Tx) error) error {
+// Read implements sqlstore.Database.
+func (db *database) Read(ctx context.Context, work func(sqlstore.Tx) error) error {
+	return db.View(ctx, work)
+}
+
+// View implements sqlstore.Database. A reading transaction of SQLite sees the database as it was when it began.
+func (db *database) View(ctx context.Context, work func(sqlstore.Tx) error) error {
 	t, err := db.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return err
 	}
-	return errors.Join(work(t), ignoreDone(t.Rollback()))
+	return errors.Join(work(sqlstore.NewStd(ctx, t, words, explain)), ignoreDone(t.Rollback()))
 }
 
-// ping finds out whether the database can be written and read. It returns when ctx ends: a write cannot be called off, but
+// Ping implements sqlstore.Database: it finds out whether the database can be written and read. It returns when ctx ends: a write cannot be called off, but
 // nobody needs to wait for this one.
-func (db *database) ping(ctx context.Context) error {
+func (db *database) Ping(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {
 		written := make(chan error, 1)
@@ -317,17 +332,17 @@ func (db *database) ping(ctx context.Context) error {
 }
 
 // rewriteVersion writes the version that stands in the file already: a change of nothing that a full disk refuses all the same.
-func rewriteVersion(t *tx) error {
+func rewriteVersion(t sqlstore.Tx) error {
 	var version int
-	if err := t.one([]any{&version}, "PRAGMA user_version"); err != nil {
+	if err := sqlstore.One(t, []any{&version}, "PRAGMA user_version"); err != nil {
 		return err
 	}
-	_, err := t.exec(fmt.Sprintf("PRAGMA user_version = %d", version))
+	_, err := t.Exec(fmt.Sprintf("PRAGMA user_version = %d", version))
 	return err
 }
 
-// close waits for the running transaction and closes the file. It may be called twice.
-func (db *database) close() error {
+// Close implements sqlstore.Database. It waits for the running transaction and closes the file. It may be called twice.
+func (db *database) Close() error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.closed {

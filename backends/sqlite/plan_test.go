@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
 
 // TestPlans holds that what runs all the time never looks through a table.
@@ -14,28 +16,27 @@ func TestPlans(t *testing.T) {
 	t.Parallel()
 	db, err := openDatabase(t.Context(), filepath.Join(t.TempDir(), "events.db"))
 	require.NoError(t, err)
-	defer func() { assert.NoError(t, db.close()) }()
+	defer func() { assert.NoError(t, db.Close()) }()
 	for name, query := range map[string]string{
 		"due": selectDue, "claim due": claimDue, "fresh": selectFresh, "next due": selectNextDue,
 		"end": endClaims, "delete": deleteMessages, "delay": delayClaim, "renew": renewClaims,
-		"delayed": countDelayed, "event": selectEvent, "update event": updateEvent, "entries": selectEntries,
-		"entry topics": selectEntryTopics, "newest": selectNewest, "redrive": redriveMessages, "redrive events": redriveEvents,
-		"erase": eraseEntries, "job": selectJob,
+		"update event": updateEvent, "redrive": redriveMessages, "redrive events": redriveEvents,
+		"delete entries": deleteEntries,
 	} {
 		args := make([]any, strings.Count(query, "?"))
 		for i := range args {
 			args[i] = "1"
 		}
-		rows, err := db.readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
-		require.NoError(t, err, name)
 		var plan []string
-		require.NoError(t, eachRow(rows, func(row scanner) error {
-			var id, parent, unused int
-			var detail string
-			err := row.Scan(&id, &parent, &unused, &detail)
-			plan = append(plan, detail)
-			return err
-		}))
+		require.NoError(t, db.Read(t.Context(), func(tx sqlstore.Tx) error {
+			return tx.Query(func(row sqlstore.Scanner) error {
+				var id, parent, unused int
+				var detail string
+				err := row.Scan(&id, &parent, &unused, &detail)
+				plan = append(plan, detail)
+				return err
+			}, "EXPLAIN QUERY PLAN "+query, args...)
+		}), name)
 		for _, step := range plan {
 			scan := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "json_each") && !strings.Contains(step, "j VIRTUAL") &&
 				!strings.Contains(step, "(subquery") && !strings.Contains(step, "CONSTANT ROW")

@@ -1,14 +1,12 @@
 package sqlite
 
 import (
-	"context"
-	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/redrive-go/redrive/backends/internal/queue"
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
 
 const (
@@ -30,34 +28,8 @@ const (
 	returnClaim = `UPDATE deliveries SET claim = 0, due = ?, attempt = attempt - 1 WHERE id = ? AND claim = ?`
 )
 
-// Settle implements queue.Driver.
-func (d *queueDriver) Settle(ctx context.Context, settlements []queue.Settlement) (held []bool, err error) {
-	err = d.db.write(ctx, func(t *tx) error {
-		held, err = t.settle(settlements)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("sqlite: settle: %w", err)
-	}
-	if slices.ContainsFunc(settlements, func(s queue.Settlement) bool { return s.Outcome != queue.Done }) {
-		d.ringConsumers()
-	}
-	return held, nil
-}
-
-// ringConsumers has all consumers look again when their next message is due. Which topic a message belongs to stands in
-// its id; the names are few, so all are rung.
-func (d *queueDriver) ringConsumers() {
-	d.mu.Lock()
-	topics := slices.Collect(maps.Keys(d.cursors))
-	d.mu.Unlock()
-	for _, topic := range topics {
-		d.bell.Ring(topic)
-	}
-}
-
-// settle ends claims and tells which were still held.
-func (t *tx) settle(settlements []queue.Settlement) (held []bool, err error) {
+// Settle implements sqlstore.Dialect.
+func (d *dialect) Settle(t sqlstore.Tx, settlements []queue.Settlement) (held []bool, err error) {
 	held = make([]bool, len(settlements))
 	var done claimSet
 	for i, s := range settlements {
@@ -65,11 +37,11 @@ func (t *tx) settle(settlements []queue.Settlement) (held []bool, err error) {
 			done.add(s.ID, s.Owner)
 			continue
 		}
-		if held[i], err = t.putBack(s); err != nil {
+		if held[i], err = putBack(t, s); err != nil {
 			return nil, err
 		}
 	}
-	ended, err := t.end(&done)
+	ended, err := end(t, &done)
 	if err != nil {
 		return nil, err
 	}
@@ -81,45 +53,45 @@ func (t *tx) settle(settlements []queue.Settlement) (held []bool, err error) {
 	return held, nil
 }
 
-func (t *tx) putBack(s queue.Settlement) (held bool, err error) {
+func putBack(t sqlstore.Tx, s queue.Settlement) (held bool, err error) {
 	var n int64
 	now := time.Now()
 	if s.Outcome == queue.Unused {
-		n, err = t.exec(returnClaim, now.UnixMicro(), s.ID, s.Owner)
+		n, err = t.Exec(returnClaim, now.UnixMicro(), s.ID, s.Owner)
 		return n == 1, err
 	}
 	var metadata, history any
 	if s.Metadata != nil {
-		if metadata, err = encodeMetadata(s.Metadata); err != nil {
+		if metadata, err = sqlstore.EncodeMetadata(s.Metadata); err != nil {
 			return false, err
 		}
 		history = s.History
 	}
-	n, err = t.exec(delayClaim, now.Add(s.After).UnixMicro(), metadata, history, s.ID, s.Owner)
+	n, err = t.Exec(delayClaim, now.Add(s.After).UnixMicro(), metadata, history, s.ID, s.Owner)
 	return n == 1, err
 }
 
 // end removes claimed messages and returns which of them were still held: as good as always all.
-func (t *tx) end(claims *claimSet) (held func(id int64) bool, err error) {
+func end(t sqlstore.Tx, claims *claimSet) (held func(id int64) bool, err error) {
 	if len(claims.perTopic) == 0 {
 		return func(int64) bool { return false }, nil
 	}
 	list := claims.json()
-	n, err := t.exec(deleteMessages, list)
+	n, err := t.Exec(deleteMessages, list)
 	if err != nil {
 		return nil, err
 	}
 	held = func(int64) bool { return true }
 	if n < claims.count {
-		if held, err = t.stillHeld(claims, list); err != nil {
+		if held, err = stillHeld(t, claims, list); err != nil {
 			return nil, err
 		}
 	}
-	if _, err := t.exec(endClaims, list); err != nil {
+	if _, err := t.Exec(endClaims, list); err != nil {
 		return nil, err
 	}
 	for topic, n := range claims.perTopic {
-		if _, err := t.exec(lessenTopic, n, topic); err != nil {
+		if _, err := t.Exec(lessenTopic, n, topic); err != nil {
 			return nil, err
 		}
 	}
@@ -127,8 +99,8 @@ func (t *tx) end(claims *claimSet) (held func(id int64) bool, err error) {
 }
 
 // stillHeld finds out which claims stand, and leaves only those in the set's counts.
-func (t *tx) stillHeld(claims *claimSet, list string) (func(id int64) bool, error) {
-	ids, err := t.ints(selectEnded, list)
+func stillHeld(t sqlstore.Tx, claims *claimSet, list string) (func(id int64) bool, error) {
+	ids, err := sqlstore.Ints(t, selectEnded, list)
 	if err != nil {
 		return nil, err
 	}

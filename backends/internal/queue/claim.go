@@ -13,8 +13,15 @@ type Claim struct {
 	// Driver is the store that made it.
 	Driver Driver
 
-	settled atomic.Bool
+	settled   atomic.Bool
+	completed atomic.Bool
 }
+
+// MarkCompleted notes that the claim is being settled in a transaction of the host's, which may be open still.
+func (c *Claim) MarkCompleted() { c.completed.Store(true) }
+
+// Completed is whether MarkCompleted was called.
+func (c *Claim) Completed() bool { return c.completed.Load() }
 
 // MarkSettled notes that a transaction which settled the claim was committed, or found it lost: the engine then
 // leaves the message alone when it is acknowledged.

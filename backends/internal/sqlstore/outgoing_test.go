@@ -1,4 +1,4 @@
-package sqlite
+package sqlstore
 
 import (
 	"encoding/json"
@@ -14,17 +14,11 @@ func TestMetadataComesBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		metadata := message.Metadata(rapid.MapOf(rapid.String(), rapid.String()).Draw(t, "metadata"))
-		text, err := encodeMetadata(metadata)
+		text, err := EncodeMetadata(metadata)
 		require.NoError(t, err)
 		require.True(t, json.Valid([]byte(text)), text)
-		back, err := decodeMetadata(text)
+		back, err := DecodeMetadata(text)
 		require.NoError(t, err)
 		assert.Equal(t, metadata, back)
 	})
-}
-
-func TestWiden(t *testing.T) {
-	t.Parallel()
-	assert.Equal(t, "INSERT INTO t (a, b) VALUES (?, ?), (?, ?), (?, ?) ON CONFLICT DO NOTHING",
-		widen("INSERT INTO t (a, b) VALUES (?, ?) ON CONFLICT DO NOTHING", 3))
 }

@@ -1,0 +1,45 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/internal/queue"
+)
+
+// Dialect holds what databases say differently.
+type Dialect interface {
+	// Name is the backend's name, such as "sqlite".
+	Name() string
+
+	// Publish appends messages to their topics. Those of one topic stand together.
+	Publish(t Tx, messages []Outgoing) error
+	// Claim is queue.Driver's, in a transaction of its own.
+	Claim(ctx context.Context, p queue.ClaimParams) (claimed []queue.Claimed, next time.Duration, err error)
+	// Settle ends claims, and tells which were still held.
+	Settle(t Tx, settlements []queue.Settlement) (held []bool, err error)
+	// Renew extends leases that owner holds, and returns the ids of those.
+	Renew(t Tx, owner int64, ids []int64, lease time.Duration) (kept []int64, err error)
+	// Expired returns messages whose lease has run out. See ScanExpired for its columns.
+	Expired(t Tx, topic string, limit int, scan func(Scanner) error) error
+	// Backlog counts the messages of a topic.
+	Backlog(t Tx, topic string) (asyncevents.Backlog, error)
+
+	// Insert adds rows to a table, each of as many args as there are columns: string, int64 or []byte. It passes over rows
+	// whose key exists, and returns how many it added.
+	Insert(t Tx, table string, columns []string, args []any) (int64, error)
+	// RecordEvents and RecordCallbacks write outcomes into the rows of their events: of the event itself, or of its
+	// callback.
+	RecordEvents(t Tx, outcomes []*asyncevents.Settlement) error
+	RecordCallbacks(t Tx, outcomes []*asyncevents.Settlement) error
+	// MoveBack publishes the dead letters of a span to its topic, tells their events, and removes them from the DLQ. It
+	// returns how many there were.
+	MoveBack(t Tx, dlq string, s Span) (moved int64, err error)
+}
+
+// Span is the dead letters of one topic between two ids, both included.
+type Span struct {
+	Topic       string
+	First, Last int64
+}

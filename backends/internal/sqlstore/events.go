@@ -1,0 +1,218 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/internal/gather"
+)
+
+// maxEventBatch bounds how many calls of Accept or Settle share one unit of work: while one half of 256 callers is
+// written, the other half gets its next ones ready.
+const maxEventBatch = 128
+
+const (
+	selectEvent = `
+		SELECT e.body_hash, e.status, e.attempts, e.next_attempt_at, e.response, e.created_at, e.updated_at,
+		       e.callback, e.callback_attempts, e.callback_next_at, e.callback_updated_at,
+		       coalesce((SELECT CASE WHEN d.id <= q.exported_up_to THEN 1 ELSE 0 END
+		                 FROM {dlqs} q JOIN {dead_letters} d ON d.dlq = q.id
+		                 WHERE q.name = ? AND d.message_id = e.correlation_id), 0)
+		FROM {events} e WHERE e.correlation_id = ?`
+	selectHashes = `SELECT correlation_id, body_hash FROM {events} WHERE correlation_id IN `
+)
+
+// eventColumns are the columns of a new row in events.
+var eventColumns = []string{"correlation_id", "body_hash", "status", "created_at", "updated_at"}
+
+// Events implements asyncevents.Store and asyncevents.TxStore.
+type Events struct {
+	db       Database
+	dialect  Dialect
+	queue    *Queue
+	letters  *DeadLetters
+	accepts  *gather.Gatherer[*accepting]
+	outcomes *gather.Gatherer[*settling]
+}
+
+// accepting is an Acceptance with the place for its answer.
+type accepting struct {
+	asyncevents.Acceptance
+	message Outgoing
+	receipt asyncevents.Receipt
+}
+
+// NewEvents returns the store of events, which writes in up to flushers transactions at once.
+func NewEvents(db Database, dialect Dialect, q *Queue, letters *DeadLetters, flushers int) *Events {
+	s := &Events{db: db, dialect: dialect, queue: q, letters: letters}
+	s.accepts = gather.New(maxEventBatch, flushers, s.flushAccepts)
+	s.outcomes = gather.New(maxEventBatch, flushers, s.flushOutcomes)
+	return s
+}
+
+// Accept implements asyncevents.Store.
+func (s *Events) Accept(ctx context.Context, a asyncevents.Acceptance) (asyncevents.Receipt, error) {
+	call, err := newAccepting(a)
+	if err == nil {
+		err = join(ctx, s.accepts, call)
+	}
+	return call.receipt, s.failure("accept", a.CorrelationID, err)
+}
+
+func newAccepting(a asyncevents.Acceptance) (call *accepting, err error) {
+	call = &accepting{Acceptance: a}
+	call.message, err = NewOutgoing(a.Topic, a.Message)
+	return call, err
+}
+
+// failure wraps err with what was done to which event.
+func (s *Events) failure(what, id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %s event %s: %w", s.dialect.Name(), what, id, err)
+}
+
+func (s *Events) flushAccepts(batch []*accepting) []error {
+	var published []Outgoing
+	accept := func(choose func(Tx) ([]*accepting, error)) error {
+		return s.db.Write(context.Background(), func(t Tx) error {
+			fresh, err := choose(t)
+			if err == nil {
+				published, err = s.accept(t, fresh)
+			}
+			return err
+		})
+	}
+	// As good as always all of them are new, and nothing needs to be looked up.
+	err := accept(func(Tx) ([]*accepting, error) { return batch, nil })
+	for tries := 0; errors.Is(err, errKnown) && tries < len(batch)+1; tries++ {
+		err = accept(func(t Tx) ([]*accepting, error) { return unknown(t, batch) })
+	}
+	if err != nil {
+		return gather.Fail(len(batch), err)
+	}
+	s.queue.Ring(published)
+	return nil
+}
+
+// errKnown is returned by accept when one of the correlation ids is known. It may have become so since it was looked up.
+var errKnown = errors.New("known correlation id")
+
+// accept records new events and publishes their messages.
+func (s *Events) accept(t Tx, batch []*accepting) ([]Outgoing, error) {
+	if len(batch) == 0 {
+		return nil, nil
+	}
+	args := make([]any, 0, len(eventColumns)*len(batch))
+	published := make([]Outgoing, len(batch))
+	for i, a := range batch {
+		at := Micros(a.AcceptedAt)
+		args = append(args, a.CorrelationID, a.BodyHash[:], string(asyncevents.StatusQueued), at, at)
+		published[i] = a.message
+	}
+	inserted, err := s.dialect.Insert(t, "events", eventColumns, args)
+	if err != nil {
+		return nil, err
+	}
+	if inserted < int64(len(batch)) {
+		return nil, errKnown
+	}
+	return published, s.dialect.Publish(t, byTopic(published))
+}
+
+// unknown answers the calls whose correlation id is recorded already, or stands earlier in the batch, and returns the
+// others.
+func unknown(t Tx, batch []*accepting) (fresh []*accepting, err error) {
+	known, err := hashes(t, batch)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range batch {
+		a.receipt = asyncevents.Receipt{}
+		hash, ok := known[a.CorrelationID]
+		if !ok {
+			known[a.CorrelationID] = a.BodyHash
+			fresh = append(fresh, a)
+			continue
+		}
+		a.receipt = asyncevents.Receipt{Known: true, BodyHash: hash}
+	}
+	return fresh, nil
+}
+
+// hashes returns the body hashes of those events that are recorded.
+func hashes(t Tx, batch []*accepting) (known map[string][32]byte, err error) {
+	ids := make([]any, len(batch))
+	for i, a := range batch {
+		ids[i] = a.CorrelationID
+	}
+	known = map[string][32]byte{}
+	list, ids := list(ids)
+	err = t.Query(func(row Scanner) error {
+		var id string
+		var hash []byte
+		if err := row.Scan(&id, &hash); err != nil {
+			return err
+		}
+		known[id] = [32]byte(hash)
+		return nil
+	}, selectHashes+list, ids...)
+	return known, err
+}
+
+// list returns a list of parameters for values, of which the last is repeated until their number is a power of two: the
+// fewer different statements there are, the more often one that is prepared can be used again.
+func list(values []any) (string, []any) {
+	n := 1
+	for n < len(values) {
+		n *= 2
+	}
+	for len(values) < n {
+		values = append(values, values[len(values)-1])
+	}
+	return "(?" + strings.Repeat(", ?", n-1) + ")", values
+}
+
+// Find implements asyncevents.Store.
+func (s *Events) Find(ctx context.Context, id string) (r asyncevents.Record, err error) {
+	err = s.db.Read(ctx, func(t Tx) (err error) {
+		r, err = find(t, id)
+		return err
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		err = asyncevents.ErrNotFound
+	}
+	if err != nil {
+		return asyncevents.Record{}, s.failure("find", id, err)
+	}
+	return r, nil
+}
+
+func find(t Tx, id string) (asyncevents.Record, error) {
+	r := asyncevents.Record{CorrelationID: id}
+	var hash, response []byte
+	var status, callback string
+	var next, created, updated, callbackNext, callbackUpdated, exported int64
+	err := One(t, []any{
+		&hash, &status, &r.Attempts, &next, &response, &created, &updated,
+		&callback, &r.Callback.Attempts, &callbackNext, &callbackUpdated, &exported,
+	}, selectEvent, asyncevents.EventsQueue, id)
+	if err != nil {
+		return r, err
+	}
+	copy(r.BodyHash[:], hash)
+	r.Status, r.Callback.Status = asyncevents.Status(status), asyncevents.CallbackStatus(callback)
+	r.Response = json.RawMessage(response)
+	r.NextAttemptAt, r.CreatedAt, r.UpdatedAt = FromMicros(next), FromMicros(created), FromMicros(updated)
+	r.Callback.NextAttemptAt, r.Callback.UpdatedAt = FromMicros(callbackNext), FromMicros(callbackUpdated)
+	if r.Status == asyncevents.StatusFailed && exported == 1 {
+		r.Status = asyncevents.StatusExported
+	}
+	return r, nil
+}

@@ -1,0 +1,105 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/redrive-go/redrive/backends/internal/queue"
+	"github.com/redrive-go/redrive/retry"
+)
+
+// Outgoing is a message on its way into its topic, encoded by whoever hands it in: the transaction is the one thing
+// that only few can do at a time.
+type Outgoing struct {
+	Topic    string
+	UUID     string
+	Metadata string // a JSON object
+	History  string
+	Redrives int64
+	Payload  []byte        // not nil: drivers store a nil slice as NULL
+	Wait     time.Duration // until it is due
+}
+
+// NewOutgoing encodes a message.
+func NewOutgoing(topic string, msg *message.Message) (o Outgoing, err error) {
+	o = Outgoing{Topic: topic, UUID: msg.UUID, Payload: orEmpty(msg.Payload)}
+	var own message.Metadata
+	own, o.History = queue.SplitMetadata(msg.Metadata)
+	if text := msg.Metadata.Get(retry.MetadataRedrives); text != "" {
+		o.Redrives, _ = strconv.ParseInt(text, 10, 32) // what is no number counts as none
+	}
+	o.Wait, _ = queue.DelayOf(msg.Metadata)
+	if o.Metadata, err = EncodeMetadata(own); err != nil {
+		return o, fmt.Errorf("message %s: %w", msg.UUID, err)
+	}
+	return o, nil
+}
+
+func orEmpty(payload []byte) []byte {
+	if payload == nil {
+		return []byte{}
+	}
+	return payload
+}
+
+// byTopic sorts messages so that each topic is written to once.
+func byTopic(messages []Outgoing) []Outgoing {
+	slices.SortStableFunc(messages, func(a, b Outgoing) int { return strings.Compare(a.Topic, b.Topic) })
+	return messages
+}
+
+// EncodeMetadata returns metadata as a JSON object. Most of it is plain text, for which this is much quicker than
+// encoding/json; what is not goes there.
+func EncodeMetadata(metadata message.Metadata) (string, error) {
+	text := append(make([]byte, 0, 128), '{')
+	for key, value := range metadata {
+		if !isPlain(key) || !isPlain(value) {
+			return encodeAnyMetadata(metadata)
+		}
+		if len(text) > 1 {
+			text = append(text, ',')
+		}
+		text = append(append(append(text, '"'), key...), `":"`...)
+		text = append(append(text, value...), '"')
+	}
+	return string(append(text, '}')), nil
+}
+
+func encodeAnyMetadata(metadata message.Metadata) (string, error) {
+	text, err := json.Marshal(metadata)
+	if err != nil {
+		return "", fmt.Errorf("encode metadata: %w", err)
+	}
+	return string(text), nil
+}
+
+// isPlain is whether text stands in JSON as it is.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// DecodeMetadata is the reverse of EncodeMetadata.
+func DecodeMetadata(text string) (message.Metadata, error) {
+	if text == "{}" {
+		return message.Metadata{}, nil
+	}
+	var metadata message.Metadata
+	if err := json.Unmarshal([]byte(text), &metadata); err != nil {
+		return nil, fmt.Errorf("decode metadata: %w", err)
+	}
+	if metadata == nil {
+		metadata = message.Metadata{}
+	}
+	return metadata, nil
+}

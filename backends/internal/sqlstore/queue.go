@@ -1,0 +1,197 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/internal/gather"
+	"github.com/redrive-go/redrive/backends/internal/queue"
+)
+
+// maxPublishBatch bounds how many Publish calls share one insert.
+const maxPublishBatch = 512
+
+// Queue implements queue.Driver.
+type Queue struct {
+	db       Database
+	dialect  Dialect
+	bell     queue.Bell
+	announce func(topic string)
+	publish  *gather.Gatherer[[]Outgoing]
+
+	mu     sync.Mutex
+	topics map[string]struct{} // those with a consumer in this process
+}
+
+// NewQueue returns a Queue. announce, when not nil, is called after a commit with each topic that has new messages: it
+// tells other processes.
+func NewQueue(db Database, dialect Dialect, announce func(topic string)) *Queue {
+	q := &Queue{db: db, dialect: dialect, announce: announce, topics: map[string]struct{}{}}
+	q.publish = gather.New(maxPublishBatch, 1, q.flush)
+	return q
+}
+
+// Wakes implements queue.Driver.
+func (q *Queue) Wakes() *queue.Bell { return &q.bell }
+
+// Publish implements queue.Driver.
+func (q *Queue) Publish(ctx context.Context, topic string, messages ...*message.Message) error {
+	out := make([]Outgoing, len(messages))
+	for i, m := range messages {
+		var err error
+		if out[i], err = NewOutgoing(topic, m); err != nil {
+			return fmt.Errorf("%s: publish: %w", q.dialect.Name(), err)
+		}
+	}
+	return join(ctx, q.publish, out)
+}
+
+// join hands a call to the next flush, unless its context has ended already. One that ends later is too late: the flush
+// is shared.
+func join[T any](ctx context.Context, g *gather.Gatherer[T], call T) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return g.Do(call)
+}
+
+func (q *Queue) flush(batch [][]Outgoing) []error {
+	all := byTopic(slices.Concat(batch...))
+	err := q.write(all)
+	if err == nil || len(batch) == 1 || errors.Is(err, ErrUnavailable) {
+		return gather.Fail(len(batch), err)
+	}
+	errs := make([]error, len(batch)) // one bad message fails alone
+	for i := range batch {
+		errs[i] = q.write(batch[i])
+	}
+	return errs
+}
+
+func (q *Queue) write(messages []Outgoing) error {
+	err := q.db.Write(context.Background(), func(t Tx) error { return q.dialect.Publish(t, messages) })
+	if err == nil {
+		q.Ring(messages)
+	}
+	return err
+}
+
+// Ring wakes the consumers of the topics that messages went to, here and elsewhere.
+func (q *Queue) Ring(messages []Outgoing) {
+	last := ""
+	for i := range messages {
+		if topic := messages[i].Topic; topic != last {
+			q.RingTopic(topic)
+			last = topic
+		}
+	}
+}
+
+// RingTopic wakes the consumers of a topic, here and elsewhere.
+func (q *Queue) RingTopic(topic string) {
+	q.bell.Ring(topic)
+	if q.announce != nil {
+		q.announce(topic)
+	}
+}
+
+// looks are when consumers look for what a host's transaction brings. When it commits is not known here, and announcing
+// it within the transaction would have PostgreSQL commit such transactions one by one.
+var looks = [...]time.Duration{2 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 250 * time.Millisecond}
+
+// ringSoon wakes the consumers of a topic a few times in the near future.
+func (q *Queue) ringSoon(topic string) {
+	for _, wait := range looks {
+		time.AfterFunc(wait, func() { q.RingTopic(topic) })
+	}
+}
+
+// Claim implements queue.Driver.
+func (q *Queue) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claimed, time.Duration, error) {
+	q.note(p.Topic)
+	claimed, next, err := q.dialect.Claim(ctx, p)
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: claim from %q: %w", q.dialect.Name(), p.Topic, err)
+	}
+	return claimed, next, nil
+}
+
+func (q *Queue) note(topic string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.topics[topic] = struct{}{}
+}
+
+// Settle implements queue.Driver.
+func (q *Queue) Settle(ctx context.Context, settlements []queue.Settlement) (held []bool, err error) {
+	err = q.db.Write(ctx, func(t Tx) error {
+		held, err = q.dialect.Settle(t, settlements)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: settle: %w", q.dialect.Name(), err)
+	}
+	if slices.ContainsFunc(settlements, func(s queue.Settlement) bool { return s.Outcome != queue.Done }) {
+		q.ringConsumers()
+	}
+	return held, nil
+}
+
+// ringConsumers has the consumers of this process look again when their next message is due. Which topic a message
+// belongs to is not known here; the topics are few, so all are rung.
+func (q *Queue) ringConsumers() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for topic := range q.topics {
+		q.bell.Ring(topic)
+	}
+}
+
+// Renew implements queue.Driver.
+func (q *Queue) Renew(ctx context.Context, owner int64, ids []int64, lease time.Duration) ([]int64, error) {
+	var kept []int64
+	err := q.db.Write(ctx, func(t Tx) (err error) {
+		kept, err = q.dialect.Renew(t, owner, ids, lease)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: renew leases: %w", q.dialect.Name(), err)
+	}
+	lost := slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { return slices.Contains(kept, id) })
+	return lost, nil
+}
+
+// Expired implements queue.Driver.
+func (q *Queue) Expired(ctx context.Context, topic string, limit int) (expired []queue.Claimed, err error) {
+	err = q.db.Read(ctx, func(t Tx) error {
+		expired = nil
+		return q.dialect.Expired(t, topic, limit, func(row Scanner) error {
+			c, err := scanExpired(row)
+			expired = append(expired, c)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: look for expired leases of %q: %w", q.dialect.Name(), topic, err)
+	}
+	return expired, nil
+}
+
+// Backlog counts the messages of a topic.
+func (q *Queue) Backlog(ctx context.Context, topic string) (b asyncevents.Backlog, err error) {
+	err = q.db.Read(ctx, func(t Tx) (err error) {
+		b, err = q.dialect.Backlog(t, topic)
+		return err
+	})
+	if err != nil {
+		return b, fmt.Errorf("%s: count the messages of %q: %w", q.dialect.Name(), topic, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,80 @@
+package sqlstore
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Words turns the shared statements into a database's own.
+type Words struct {
+	// Table returns the full name of a table, quoted as need be. Nil leaves names as they are.
+	Table func(name string) string
+	// Now is the database's clock in microseconds since 1970, the same throughout a statement.
+	Now string
+	// Lock is what a SELECT ends with to hold its rows until the transaction ends.
+	Lock string
+	// InsertNew begins an INSERT that passes over rows whose key exists, IfNew ends it.
+	InsertNew, IfNew string
+	// Numbered is whether parameters are written as $1, $2 rather than as question marks.
+	Numbered bool
+
+	known sync.Map
+}
+
+// Of returns a statement in the database's words.
+func (w *Words) Of(query string) string {
+	if text, ok := w.known.Load(query); ok {
+		return text.(string)
+	}
+	text := w.translate(query)
+	w.known.Store(query, text)
+	return text
+}
+
+func (w *Words) translate(query string) string {
+	var b strings.Builder
+	parameters := 0
+	for query != "" {
+		at := strings.IndexAny(query, "{?")
+		if at < 0 {
+			break
+		}
+		b.WriteString(query[:at])
+		if query[at] == '?' {
+			parameters++
+			b.WriteString(w.parameter(parameters))
+			query = query[at+1:]
+			continue
+		}
+		end := at + strings.IndexByte(query[at:], '}')
+		b.WriteString(w.word(query[at+1 : end]))
+		query = query[end+1:]
+	}
+	b.WriteString(query)
+	return b.String()
+}
+
+func (w *Words) parameter(n int) string {
+	if w.Numbered {
+		return "$" + strconv.Itoa(n)
+	}
+	return "?"
+}
+
+func (w *Words) word(name string) string {
+	switch name {
+	case "now":
+		return w.Now
+	case "lock":
+		return w.Lock
+	case "insert new":
+		return w.InsertNew
+	case "if new":
+		return w.IfNew
+	}
+	if w.Table == nil {
+		return name
+	}
+	return w.Table(name)
+}

@@ -1,0 +1,62 @@
+package sqlite
+
+import (
+	"time"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
+)
+
+const (
+	updateEvent = `
+		UPDATE events SET status = ?, attempts = ?, next_attempt_at = 0, response = ?, updated_at = ?
+		WHERE correlation_id = ?`
+	updateWaitingEvent = `
+		UPDATE events SET attempts = ?, next_attempt_at = ?, updated_at = ? WHERE correlation_id = ?`
+	updateCallback = `
+		UPDATE events SET callback = ?, callback_attempts = ?, callback_next_at = 0, callback_updated_at = ?
+		WHERE correlation_id = ?`
+	updateWaitingCallback = `
+		UPDATE events SET callback_attempts = ?, callback_next_at = ?, callback_updated_at = ? WHERE correlation_id = ?`
+)
+
+// RecordEvents implements sqlstore.Dialect.
+func (d *dialect) RecordEvents(t sqlstore.Tx, outcomes []*asyncevents.Settlement) error {
+	now := time.Now()
+	for _, s := range outcomes {
+		if err := recordEvent(t, s, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func recordEvent(t sqlstore.Tx, s *asyncevents.Settlement, now time.Time) (err error) {
+	if s.Again != nil {
+		due := now.Add(s.Again.After).UnixMicro()
+		_, err = t.Exec(updateWaitingEvent, s.Attempts, due, now.UnixMicro(), s.CorrelationID)
+		return err
+	}
+	_, err = t.Exec(updateEvent, string(s.Status), s.Attempts, []byte(s.Response), now.UnixMicro(), s.CorrelationID)
+	if err == nil && s.Callback != asyncevents.CallbackNone {
+		_, err = t.Exec(updateCallback, string(s.Callback), 0, now.UnixMicro(), s.CorrelationID)
+	}
+	return err
+}
+
+// RecordCallbacks implements sqlstore.Dialect.
+func (d *dialect) RecordCallbacks(t sqlstore.Tx, outcomes []*asyncevents.Settlement) (err error) {
+	now := time.Now()
+	for _, s := range outcomes {
+		if s.Again != nil {
+			due := now.Add(s.Again.After).UnixMicro()
+			_, err = t.Exec(updateWaitingCallback, s.Attempts, due, now.UnixMicro(), s.CorrelationID)
+		} else {
+			_, err = t.Exec(updateCallback, string(s.Callback), s.Attempts, now.UnixMicro(), s.CorrelationID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
