@@ -1,4 +1,6 @@
 # The commands of the project. They work on a machine that has Go, make, git and a C compiler (for the race detector).
+# Tests get servers from REDRIVE_TEST_POSTGRES and REDRIVE_TEST_MYSQL, installed programs, Docker Compose or Debian packages;
+# REDRIVE_TEST_REQUIRE=1 makes a missing one a failure. "go test ./..." alone skips what needs them.
 
 GO            ?= go
 LINT_VERSION  := v2.15.0
@@ -6,16 +8,24 @@ TOOLS         := $(CURDIR)/.cache/bin
 LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 TEST_FLAGS    ?=
 
-.PHONY: help test race lint vet fuzz soak bench quickstart clean
+# Brings up the database servers that tests need, and takes them down; what it does stands in its documentation.
+SERVERS       := $(TOOLS)/withservers
+WITH_SERVERS  := $(SERVERS) -compose $(CURDIR)/compose.yaml --
+
+.PHONY: help test race lint vet fuzz soak bench measure quickstart clean servers
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-test: ## run all tests; they need no service
-	$(GO) test -shuffle=on -timeout 10m $(TEST_FLAGS) ./...
+servers:
+	@mkdir -p $(TOOLS)
+	@$(GO) build -o $(SERVERS) ./internal/testserver/withservers
 
-race: ## run all tests under the race detector
-	$(GO) test -race -shuffle=on -timeout 30m $(TEST_FLAGS) ./...
+test: servers ## run all tests, with servers that are brought up for them
+	@$(WITH_SERVERS) $(GO) test -shuffle=on -timeout 10m $(TEST_FLAGS) ./...
+
+race: servers ## run all tests under the race detector
+	@$(WITH_SERVERS) $(GO) test -race -shuffle=on -timeout 30m $(TEST_FLAGS) ./...
 
 vet: ## go vet, and that everything is formatted and tidy
 	$(GO) vet ./...
@@ -35,8 +45,8 @@ $(LINT):
 fuzz: ## fuzz the decoder of request bodies for a minute
 	$(GO) test ./asyncevents -run '^$$' -fuzz FuzzParseBody -fuzztime 60s
 
-soak: ## the long forms of the fault tests
-	REDRIVE_SOAK=1 $(GO) test -count=1 -timeout 60m ./...
+soak: servers ## the long forms of the fault tests
+	@REDRIVE_SOAK=1 $(WITH_SERVERS) $(GO) test -count=1 -timeout 60m $(TEST_FLAGS) ./...
 
 # The DLQ and the backlog of the large cases have BENCH_ENTRIES entries, the others handle BENCH_EVENTS events.
 BENCH_EVENTS  ?= 100000
@@ -44,7 +54,11 @@ BENCH_COUNT   ?= 5
 BENCH_ENTRIES ?= 1000000
 BENCH         := cd bench && BENCH_ENTRIES=$(BENCH_ENTRIES) $(GO) test -run '^$$' -timeout 60m
 
-bench: ## measure what the README says of speed; HTTP needs wrk
+bench: servers ## measure what the README says of speed; HTTP needs wrk
+	@$(WITH_SERVERS) $(MAKE) --no-print-directory measure
+
+# The steps of bench, on the servers that the environment names.
+measure:
 	$(BENCH) -bench 'Accept|Consume|Process' -benchtime $(BENCH_EVENTS)x -count $(BENCH_COUNT) .
 	$(BENCH) -bench Pickup -benchtime 200x -count $(BENCH_COUNT) .
 	$(BENCH) -bench HTTP -benchtime 1x -count $(BENCH_COUNT) .
@@ -53,5 +67,5 @@ bench: ## measure what the README says of speed; HTTP needs wrk
 quickstart: ## run the example server
 	$(GO) run ./examples/quickstart
 
-clean: ## remove installed tools
+clean: ## remove built and installed tools
 	rm -rf .cache

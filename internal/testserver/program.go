@@ -1,0 +1,68 @@
+package testserver
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ErrNotInstalled is returned when a program that a server needs is not on this machine.
+var ErrNotInstalled = errors.New("not installed")
+
+// Program is a program of a server: the names that it goes by, best first.
+type Program []string
+
+// places are where Debian keeps the programs of servers that are not in everybody's PATH.
+var places = []string{"/usr/lib/postgresql/*/bin", "/usr/sbin", "/usr/local/sbin"}
+
+// String is the first of the program's names.
+func (p Program) String() string { return p[0] }
+
+// Find returns the program's path: from PATH, else the newest from where servers are kept. It returns ErrNotInstalled.
+func (p Program) Find() (string, error) {
+	return p.find(places)
+}
+
+func (p Program) find(places []string) (string, error) {
+	for _, name := range p {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+		for _, place := range places {
+			if path := newest(filepath.Join(place, name)); path != "" {
+				return path, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%s: %w", p, ErrNotInstalled)
+}
+
+// newest returns the program that pattern matches, the one with the highest version in its path if there are several.
+func newest(pattern string) string {
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		return "" // the patterns are constants; a bad one matches nothing
+	}
+	slices.SortFunc(found, func(a, b string) int { return cmp.Compare(version(b), version(a)) })
+	for _, path := range found {
+		if path, err := exec.LookPath(path); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// version is the last number that is a folder of its own in a path, as 15 in /usr/lib/postgresql/15/bin.
+func version(path string) (last float64) {
+	for part := range strings.SplitSeq(path, "/") {
+		if v, err := strconv.ParseFloat(part, 64); err == nil {
+			last = v
+		}
+	}
+	return last
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/redrive-go/redrive/internal/testserver"
+)
+
+// errUnavailable is returned by a source that this machine does not offer.
+var errUnavailable = errors.New("not available")
+
+// used is a server that the command gets.
+type used struct {
+	kind testserver.Kind
+	dsn  string
+	how  string       // what it is, for people
+	end  func() error // takes it down; nil if it is not ours
+}
+
+// sources are the ways to a server. Those that a machine does not offer return errUnavailable or testserver.ErrNotInstalled.
+type sources interface {
+	given(k testserver.Kind) (dsn string)
+	missing(programs ...testserver.Program) error
+	start(ctx context.Context, k testserver.Kind) (*used, error)
+	up(ctx context.Context, k testserver.Kind) (*used, error)
+	install(ctx context.Context, k testserver.Kind) error
+}
+
+// obtain gets one server, and says what it is. An error says why each way to it is closed.
+func (r *runner) obtain(ctx context.Context, k testserver.Kind) (*used, error) {
+	equipped := r.equip(ctx, k)
+	u, err := r.seek(ctx, k)
+	if err != nil {
+		err = fmt.Errorf("%s: none. %w", k.Name, err)
+		if !r.required {
+			r.say("%s; its tests are skipped", oneLine(err))
+		}
+		return nil, err
+	}
+	r.say("%s: %s", k.Name, u.how)
+	if equipped != nil {
+		r.say("%s: single tests need more: %s", k.Name, oneLine(equipped))
+	}
+	return u, nil
+}
+
+// equip installs whatever tests of the kind may need, if nothing may be skipped, and returns what is missing nevertheless.
+func (r *runner) equip(ctx context.Context, k testserver.Kind) error {
+	all := append(append([]testserver.Program(nil), k.Programs...), k.Helpers...)
+	if !r.required || r.sources.missing(all...) == nil {
+		return r.sources.missing(all...)
+	}
+	if err := r.sources.install(ctx, k); err != nil {
+		return errors.Join(r.sources.missing(all...), err)
+	}
+	return r.sources.missing(all...)
+}
+
+// seek tries the ways to a server, in the order that the command's documentation names.
+func (r *runner) seek(ctx context.Context, k testserver.Kind) (*used, error) {
+	if dsn := r.sources.given(k); dsn != "" {
+		return &used{kind: k, dsn: dsn, how: "given by " + k.Variable}, nil
+	}
+	u, started := r.sources.start(ctx, k)
+	if started == nil || ctx.Err() != nil {
+		return u, started
+	}
+	u, composed := r.sources.up(ctx, k)
+	if composed == nil {
+		u.how += because(started)
+		return u, nil
+	}
+	reasons := []error{fmt.Errorf("%s is not set", k.Variable), started, composed}
+	if errors.Is(started, testserver.ErrNotInstalled) && ctx.Err() == nil {
+		installed := r.sources.install(ctx, k)
+		if installed == nil {
+			if u, installed = r.sources.start(ctx, k); installed == nil {
+				u.how += ", just installed" + because(composed)
+				return u, nil
+			}
+		}
+		reasons = append(reasons, installed)
+	}
+	return nil, errors.Join(reasons...)
+}
+
+// because tells of what failed before, unless the machine just does not offer it.
+func because(err error) string {
+	if errors.Is(err, errUnavailable) || errors.Is(err, testserver.ErrNotInstalled) {
+		return ""
+	}
+	return " (since: " + oneLine(err) + ")"
+}
+
+func oneLine(err error) string {
+	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+}
