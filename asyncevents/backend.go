@@ -52,6 +52,8 @@ type Backlog struct {
 	Delayed int64
 	// InFlight is how many are claimed by a consumer.
 	InFlight int64
+	// Estimated is whether one of them is a large number that was estimated rather than counted.
+	Estimated bool
 }
 
 // validate names every part that is missing.

@@ -1,6 +1,10 @@
 package queue
 
-import "sync"
+import (
+	"maps"
+	"slices"
+	"sync"
+)
 
 // Bell wakes the consumers of a topic within one process. The zero value is ready to use.
 type Bell struct {
@@ -17,6 +21,16 @@ func (b *Bell) Ring(topic string) {
 		case ch <- struct{}{}:
 		default:
 		}
+	}
+}
+
+// RingAll wakes every listener.
+func (b *Bell) RingAll() {
+	b.mu.Lock()
+	topics := slices.Collect(maps.Keys(b.topics))
+	b.mu.Unlock()
+	for _, topic := range topics {
+		b.Ring(topic)
 	}
 }
 

@@ -1,0 +1,16 @@
+// Package postgres keeps events, queues and dead letters in PostgreSQL, 12 or newer, for one process or many replicas:
+//
+//	backend, err := postgres.New(ctx, pool, nil) // a *pgxpool.Pool of the host's
+//
+// Replicas share the work: each message is claimed by one of them, in a short transaction that skips what others
+// hold, and what a dead replica held is taken over when its lease runs out. Times are the server's, so the clocks of
+// replicas do not matter. Messages that another process publishes are heard of within milliseconds through
+// LISTEN/NOTIFY, and by polling where notifications do not come through.
+//
+// The host's own transactions can accept events and complete them: see asyncevents.Service.AcceptTx and CompleteTx, which
+// take a pgx.Tx or a *sql.Tx.
+//
+// Files: backend.go Open and New; source.go the host's pool; database.go transactions; tx.go statements and errors;
+// schema.go the tables; dialect.go and queue.go the statements; estimate.go large counts; notifier.go and listener.go
+// the wake-up of other processes.
+package postgres

@@ -1,0 +1,293 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
+)
+
+// migrations bring a schema from one version to the next; their number is the present version. A migration that was
+// released is never changed. {p} is the prefix of names, {s} what names the schema before them. Times are microseconds
+// since 1970.
+var migrations = []string{`
+-- What waits, what is held by a consumer (claim is not 0, due is the end of its lease), what is due again later.
+CREATE TABLE {s}{p}messages (
+	id         bigint  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	due        bigint  NOT NULL,
+	claim      bigint  NOT NULL DEFAULT 0,
+	claimed_at bigint  NOT NULL DEFAULT 0,
+	attempt    integer NOT NULL DEFAULT 0,
+	redrives   integer NOT NULL DEFAULT 0,
+	topic      text    NOT NULL,
+	uuid       text    NOT NULL,
+	metadata   text    NOT NULL,
+	history    text    NOT NULL DEFAULT '',
+	payload    bytea   NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX {p}messages_waiting ON {s}{p}messages (topic, due) WHERE claim = 0;
+CREATE INDEX {p}messages_held ON {s}{p}messages (topic, due) WHERE claim <> 0;
+
+-- What became of every accepted event, and of its callback. Room is left in the pages for the outcome.
+CREATE TABLE {s}{p}events (
+	correlation_id      text    NOT NULL PRIMARY KEY,
+	body_hash           bytea   NOT NULL,
+	created_at          bigint  NOT NULL,
+	updated_at          bigint  NOT NULL,
+	next_attempt_at     bigint  NOT NULL DEFAULT 0,
+	callback_next_at    bigint  NOT NULL DEFAULT 0,
+	callback_updated_at bigint  NOT NULL DEFAULT 0,
+	attempts            integer NOT NULL DEFAULT 0,
+	callback_attempts   integer NOT NULL DEFAULT 0,
+	status              text    NOT NULL,
+	callback            text    NOT NULL DEFAULT '',
+	response            bytea
+) WITH (fillfactor = 60);
+
+-- DLQs, each with the counter that numbers its entries, how many stand, and up to which they were exported.
+CREATE TABLE {s}{p}dlqs (
+	id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	name           text   NOT NULL UNIQUE,
+	last_entry     bigint NOT NULL,
+	entries        bigint NOT NULL DEFAULT 0,
+	exported_up_to bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 20);
+
+-- The id's upper bits name the DLQ, the lower 48 number the entry within it.
+CREATE TABLE {s}{p}dead_letters (
+	id             bigint  NOT NULL PRIMARY KEY,
+	dlq            bigint  NOT NULL,
+	created_at     bigint  NOT NULL,
+	accepted_at    bigint  NOT NULL,
+	redrives       integer NOT NULL,
+	topic          text    NOT NULL,
+	message_id     text    NOT NULL,
+	correlation_id text    NOT NULL,
+	error_type     text    NOT NULL,
+	error_message  text    NOT NULL,
+	error_stack    text    NOT NULL,
+	metadata       text    NOT NULL,
+	history        text    NOT NULL,
+	payload        bytea   NOT NULL
+);
+CREATE UNIQUE INDEX {p}dead_letters_message ON {s}{p}dead_letters (dlq, message_id);
+
+-- The latest retry job of each DLQ.
+CREATE TABLE {s}{p}retry_jobs (
+	queue         text   NOT NULL PRIMARY KEY,
+	id            text   NOT NULL,
+	state         text   NOT NULL,
+	started_at    bigint NOT NULL,
+	started_by    text   NOT NULL,
+	total         bigint NOT NULL,
+	moved         bigint NOT NULL,
+	batches       bigint NOT NULL,
+	batch_moved   bigint NOT NULL,
+	up_to         bigint NOT NULL,
+	next_batch_at bigint NOT NULL,
+	ended_at      bigint NOT NULL,
+	error         text   NOT NULL,
+	owner         text   NOT NULL,
+	lease         bigint NOT NULL,
+	lease_until   bigint NOT NULL
+) WITH (fillfactor = 20);
+
+-- One row: the settings, once somebody saved any.
+CREATE TABLE {s}{p}settings (
+	id    integer NOT NULL PRIMARY KEY CHECK (id = 1),
+	value text    NOT NULL
+);
+
+CREATE TABLE {s}{p}exports (
+	id          text   NOT NULL PRIMARY KEY,
+	queue       text   NOT NULL,
+	state       text   NOT NULL,
+	record      text   NOT NULL,
+	owner       text   NOT NULL DEFAULT '',
+	lease       bigint NOT NULL DEFAULT 0,
+	lease_until bigint NOT NULL DEFAULT 0
+);
+CREATE INDEX {p}exports_queue ON {s}{p}exports (queue, id);
+CREATE INDEX {p}exports_running ON {s}{p}exports (id) WHERE state = 'running';
+
+CREATE TABLE {s}{p}audit (
+	id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	at      bigint NOT NULL,
+	actor   text   NOT NULL,
+	action  text   NOT NULL,
+	queue   text   NOT NULL,
+	target  text   NOT NULL,
+	count   bigint NOT NULL,
+	outcome text   NOT NULL,
+	detail  text   NOT NULL
+);
+`}
+
+const createVersion = `
+-- The version of the schema, and when it was last seen to be writable.
+CREATE TABLE {s}{p}schema (
+	id         integer NOT NULL PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+	version    integer NOT NULL,
+	checked_at bigint  NOT NULL DEFAULT 0
+) WITH (fillfactor = 20);
+INSERT INTO {s}{p}schema (version) VALUES (0);
+`
+
+// ErrNewer is returned by Open and New for a schema that is newer than this version of the library.
+var ErrNewer = errors.New("the schema was made by a newer version of this library")
+
+// ErrNotMigrated is returned by Open and New with Config.SkipMigrate for a schema that is not up to date.
+var ErrNotMigrated = errors.New("the schema is not up to date, and Config.SkipMigrate is set")
+
+// Migrations returns the SQL that brings an empty schema to the present version, for a DBA to read or to run. It is what Open
+// and New run by themselves unless Config.SkipMigrate is set.
+func Migrations(cfg *Config) (string, error) {
+	names, err := cfg.names()
+	if err != nil {
+		return "", fmt.Errorf("postgres: %w", err)
+	}
+	var b strings.Builder
+	if names.schema != "" {
+		fmt.Fprintf(&b, "CREATE SCHEMA IF NOT EXISTS %s;\n", names.quoted())
+	}
+	b.WriteString(names.in(createVersion))
+	for i, statements := range migrations {
+		fmt.Fprintf(&b, "\n-- Version %d.%s", i+1, names.in(statements))
+		fmt.Fprintf(&b, "%s;\n", names.in(fmt.Sprintf(setVersion, i+1)))
+	}
+	return b.String(), nil
+}
+
+const (
+	setVersion    = `UPDATE {s}{p}schema SET version = %d`
+	selectVersion = `SELECT version FROM {schema}`
+	schemaExists  = `SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = ?`
+)
+
+// migrator brings the schema of one database up to date.
+type migrator struct {
+	names names
+	skip  bool
+}
+
+// run returns when the schema is up to date. As a rule it is, and one statement tells.
+func (m migrator) run(ctx context.Context, db *database) error {
+	version, err := version(db.from.direct(ctx))
+	if err == nil && version == len(migrations) {
+		return nil
+	}
+	switch {
+	case err != nil && !isUndefined(err):
+		return err
+	case version > len(migrations):
+		return fmt.Errorf("%w: version %d, this one knows up to %d", ErrNewer, version, len(migrations))
+	case m.skip:
+		return fmt.Errorf("%w: it has version %d of %d; run what Migrations returns", ErrNotMigrated, version, len(migrations))
+	}
+	return db.transact(ctx, readCommitted, m.migrate)
+}
+
+func version(t sqlstore.Tx) (version int, err error) {
+	err = sqlstore.One(t, []any{&version}, selectVersion)
+	return version, err
+}
+
+// isUndefined is whether err says that there is no such table or schema.
+func isUndefined(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "42P01" || e.Code == "3F000")
+}
+
+// migrate runs in one transaction, as PostgreSQL can, under a lock that all replicas of this library take.
+func (m migrator) migrate(t sqlstore.Tx) error {
+	if _, err := t.Exec(`SELECT pg_advisory_xact_lock(?::bigint)`, m.names.lockKey()); err != nil {
+		return err
+	}
+	present, err := m.present(t)
+	if err != nil {
+		return err
+	}
+	if present > len(migrations) {
+		return fmt.Errorf("%w: version %d, this one knows up to %d", ErrNewer, present, len(migrations))
+	}
+	for i := present; i < len(migrations); i++ {
+		script := m.names.in(migrations[i]) + m.names.in(fmt.Sprintf(setVersion, i+1)) + ";\n"
+		if err := execScript(t, script); err != nil {
+			return fmt.Errorf("migrate the schema to version %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// present returns the version that stands, and makes schema and version table where there are none.
+func (m migrator) present(t sqlstore.Tx) (int, error) {
+	if m.names.schema != "" {
+		var found int
+		if err := sqlstore.One(t, []any{&found}, schemaExists, m.names.schema); err != nil {
+			return 0, err
+		}
+		if found == 0 {
+			if _, err := t.Exec("CREATE SCHEMA " + m.names.quoted()); err != nil {
+				return 0, fmt.Errorf("create the schema: %w", err)
+			}
+		}
+	}
+	var table *string
+	if err := sqlstore.One(t, []any{&table}, `SELECT to_regclass(?::text)::text`, m.names.table("schema")); err != nil {
+		return 0, err
+	}
+	if table == nil {
+		return 0, execScript(t, m.names.in(createVersion))
+	}
+	return version(t)
+}
+
+// execScript runs the statements of a script one by one. None of ours has a semicolon at the end of a line within it.
+func execScript(t sqlstore.Tx, script string) error {
+	for _, statement := range strings.SplitAfter(script, ";\n") {
+		if strings.TrimSpace(statement) == "" {
+			continue
+		}
+		if _, err := t.Exec(statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names is where the tables are.
+type names struct{ schema, prefix string }
+
+func (n names) quoted() string { return pgx.Identifier{n.schema}.Sanitize() }
+
+// in puts the names into a script.
+func (n names) in(script string) string {
+	schema := ""
+	if n.schema != "" {
+		schema = n.quoted() + "."
+	}
+	return strings.NewReplacer("{s}", schema, "{p}", n.prefix).Replace(script)
+}
+
+// table is the full name of a table.
+func (n names) table(name string) string { return n.in("{s}{p}" + name) }
+
+// lockKey names the advisory lock of this schema's migrations.
+func (n names) lockKey() int64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte("redrive migrations " + n.schema + "." + n.prefix))
+	return int64(h.Sum64()) //nolint:gosec // any key will do
+}
+
+// channel is the channel of notifications, the same for all that share the tables.
+func (n names) channel() string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(n.schema + "." + n.prefix))
+	return fmt.Sprintf("redrive_%016x", h.Sum64())
+}
