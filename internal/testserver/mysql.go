@@ -74,8 +74,9 @@ func mysqlInstaller(ctx context.Context, s *site) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Forced, it does not mind a machine that cannot look up its own name.
 	return exec.CommandContext(ctx, install, "--no-defaults", "--datadir="+s.path("data"), //nolint:gosec // ours
-		"--auth-root-authentication-method=normal", "--skip-test-db"), nil
+		"--auth-root-authentication-method=normal", "--skip-test-db", "--force"), nil
 }
 
 // mysqlArgs writes what the server does before it lets anybody in, one statement a line. Names are not looked up, so that
