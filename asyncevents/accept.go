@@ -18,12 +18,17 @@ import (
 // other error when it could not be stored: then it may be sent again. Calls made at the same time share their commits.
 func (s *Service) Accept(ctx context.Context, submission Submission) (Accepted, error) {
 	ctx, span := s.telemetry.startAccept(ctx)
-	accepted, err := s.accept(ctx, submission.Body)
+	accepted, err := s.accept(ctx, submission.Body, func(a Acceptance) (Receipt, error) {
+		return s.backend.Events.Accept(ctx, a)
+	})
 	s.telemetry.endAccept(ctx, span, accepted, err)
 	return accepted, err
 }
 
-func (s *Service) accept(ctx context.Context, body []byte) (Accepted, error) {
+// storing hands an event to the store.
+type storing func(Acceptance) (Receipt, error)
+
+func (s *Service) accept(ctx context.Context, body []byte, store storing) (Accepted, error) {
 	if int64(len(body)) > s.cfg.MaxBodyBytes {
 		return Accepted{}, newTooLargeProblem(s.cfg.MaxBodyBytes)
 	}
@@ -42,7 +47,7 @@ func (s *Service) accept(ctx context.Context, body []byte) (Accepted, error) {
 		}
 		event.ID = id.String()
 	}
-	return s.store(ctx, &event)
+	return s.store(ctx, &event, store)
 }
 
 // parseEvent reads what the library itself knows of a body. The ID is the client's choice, or "".
@@ -74,7 +79,7 @@ func (s *Service) check(ctx context.Context, event *Event) *Problem {
 	return nil
 }
 
-func (s *Service) store(ctx context.Context, event *Event) (Accepted, error) {
+func (s *Service) store(ctx context.Context, event *Event, store storing) (Accepted, error) {
 	hash := sha256.Sum256(event.Body)
 	msg := &message.Message{
 		UUID:     event.ID,
@@ -82,7 +87,7 @@ func (s *Service) store(ctx context.Context, event *Event) (Accepted, error) {
 		Metadata: message.Metadata{retry.MetadataAcceptedAt: event.AcceptedAt.Format(time.RFC3339Nano)},
 	}
 	inject(ctx, msg.Metadata)
-	receipt, err := s.backend.Events.Accept(ctx, Acceptance{
+	receipt, err := store(Acceptance{
 		CorrelationID: event.ID, BodyHash: hash, AcceptedAt: event.AcceptedAt, Topic: s.topic(EventsQueue), Message: msg,
 	})
 	switch {
@@ -94,6 +99,9 @@ func (s *Service) store(ctx context.Context, event *Event) (Accepted, error) {
 		return Accepted{}, newConflictProblem()
 	}
 	record, err := s.Status(ctx, event.ID)
+	if errors.Is(err, ErrNotFound) { // by the transaction that this is part of, which nobody else sees yet
+		record.Status, err = StatusQueued, nil
+	}
 	if err != nil {
 		return Accepted{}, fmt.Errorf("asyncevents: accept event %s again: %w", event.ID, err)
 	}

@@ -31,6 +31,13 @@ func (s *Service) attemptEvent(ctx context.Context, msg *message.Message, d retr
 	event.Attempt, event.TotalAttempts, event.Redrives = d.Attempt, d.History.Last()+1, d.Redrives
 	settlement := Settlement{Status: StatusProcessed}
 	result, err := s.process(ctx, event)
+	err = s.conclude(ctx, &settlement, event, result, err)
+	return settlement, err
+}
+
+// conclude puts what a processor brought into the settlement of its event, and has it called back. It returns the error of
+// an attempt that failed.
+func (s *Service) conclude(ctx context.Context, settlement *Settlement, event Event, result any, err error) error {
 	if rejection, ok := rejectionOf(err); ok {
 		settlement.Status = StatusError
 		settlement.Response, err = encodeResponse([]any{}, rejection)
@@ -38,9 +45,9 @@ func (s *Service) attemptEvent(ctx context.Context, msg *message.Message, d retr
 		settlement.Response, err = encodeResponse(result, []any{})
 	}
 	if err == nil && event.CallbackURL != "" {
-		err = s.addCallback(ctx, &settlement, event)
+		err = s.addCallback(ctx, settlement, event)
 	}
-	return settlement, err
+	return err
 }
 
 // response is the value of "response" in a status answer.

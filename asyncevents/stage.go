@@ -43,8 +43,13 @@ const settleTimeout = 30 * time.Second
 func (s *stage) handle(msg *message.Message) error {
 	delivery := retry.DeliveryOf(msg)
 	ctx, span := s.telemetry.startAttempt(msg, s.queue, delivery)
+	ctx, own := withCompletion(ctx, delivery)
 	started := time.Now()
 	settlement, err := s.try(ctx, msg, delivery)
+	completed := own.settlement.Load()
+	if completed != nil && err == nil { // true until the store says that the message is gone
+		err = errUncommitted
+	}
 	if err != nil {
 		settlement = s.failure(ctx, msg, delivery, started, err)
 	}
@@ -52,13 +57,36 @@ func (s *stage) handle(msg *message.Message) error {
 	if settlement.Attempts = delivery.History.Last(); !isHopeless(err) {
 		settlement.Attempts++
 	}
-	stored := s.settle(ctx, msg, settlement)
-	if letter := settlement.DeadLetter; letter != nil && stored {
-		s.log.WarnContext(ctx, "message dead-lettered", "queue", s.queue, "correlation_id", letter.CorrelationID,
-			"attempts", len(letter.Attempts), "error_type", letter.Failure.Type)
+	fate := s.settle(ctx, msg, settlement)
+	if fate == overtaken && completed != nil { // by the processor's own transaction
+		settlement, err, fate = *completed, nil, stored
 	}
-	s.telemetry.endAttempt(ctx, span, s.queue, started, &settlement, err, stored)
+	s.report(ctx, delivery, &settlement, err, fate)
+	s.telemetry.endAttempt(ctx, span, s.queue, started, &settlement, err, fate == stored)
 	return nil
+}
+
+// fate is what became of an outcome.
+type fate int
+
+const (
+	stored    fate = iota
+	overtaken      // somebody else has the message: the outcome no longer counts
+	unstored       // the store did not take it; the message is delivered again
+)
+
+// report logs what became of an attempt that did not succeed.
+func (s *stage) report(ctx context.Context, d retry.Delivery, settlement *Settlement, err error, f fate) {
+	log := s.log.With("queue", s.queue, "correlation_id", d.CorrelationID)
+	switch letter := settlement.DeadLetter; {
+	case f == overtaken:
+		log.WarnContext(ctx, "an outcome came too late: the message was given to somebody else")
+	case f == stored && letter != nil:
+		log.WarnContext(ctx, "message dead-lettered", "attempts", len(letter.Attempts), "error_type", letter.Failure.Type)
+	case f == stored && err != nil && settlement.Again != nil:
+		log.InfoContext(ctx, "attempt failed", "attempt", d.Attempt, "error_type", dlq.FailureOf(err).Type,
+			"wait", settlement.Again.After)
+	}
 }
 
 // try makes an attempt, unless none is left.
@@ -116,8 +144,6 @@ func (s *stage) failure(
 	if cutOff(ctx, err) { // says nothing about the event
 		wait, again = s.policy.Backoff(d.Attempt), true
 	}
-	s.log.InfoContext(ctx, "attempt failed", "queue", s.queue, "correlation_id", d.CorrelationID,
-		"attempt", d.Attempt, "error_type", failure.Type, "again", again, "wait", wait)
 	if again {
 		return Settlement{Again: &Again{After: wait, Metadata: msg.Metadata}}
 	}
@@ -150,24 +176,22 @@ func (s *stage) deadLetter(msg *message.Message, failure dlq.Failure) Settlement
 	return settlement
 }
 
-// settle stores the outcome, and says whether it counts. The message's context may have ended, often exactly because
+// settle stores the outcome, and says what became of it. The message's context may have ended, often exactly because
 // the attempt failed: the outcome is stored all the same.
-func (s *stage) settle(ctx context.Context, msg *message.Message, settlement Settlement) bool {
+func (s *stage) settle(ctx context.Context, msg *message.Message, settlement Settlement) fate {
 	ctx = context.WithoutCancel(ctx)
 	for try := 0; ; try++ {
 		err := s.settleOnce(ctx, settlement)
 		switch {
 		case err == nil:
-			return true
+			return stored
 		case errors.Is(err, ErrNotHeld):
-			s.log.WarnContext(ctx, "an outcome came too late: the message was given to somebody else",
-				"queue", s.queue, "correlation_id", settlement.CorrelationID)
-			return false
+			return overtaken
 		case try == len(settleTries):
 			s.log.ErrorContext(ctx, "cannot store an outcome; the message will be delivered again",
 				"queue", s.queue, "correlation_id", settlement.CorrelationID, "error", err)
 			s.giveBack(msg, settlement)
-			return false
+			return unstored
 		}
 		time.Sleep(settleTries[try])
 	}
