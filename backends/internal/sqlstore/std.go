@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 )
 
 // Std implements Tx on a transaction or connection of database/sql.
@@ -40,10 +39,11 @@ func (s *Std) Query(scan func(Scanner) error, query string, args ...any) error {
 	if err != nil {
 		return s.explain(err)
 	}
+	defer rows.Close()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
-			return errors.Join(err, rows.Close())
+			return err
 		}
 	}
-	return s.explain(errors.Join(rows.Err(), rows.Close()))
+	return s.explain(rows.Err())
 }
