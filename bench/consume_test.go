@@ -19,17 +19,25 @@ func BenchmarkConsume(b *testing.B) {
 		for _, flight := range []int{100, 500} {
 			for _, takes := range []time.Duration{0, 5 * time.Millisecond} {
 				b.Run(fmt.Sprintf("%s/flight=%d/handler=%s", backend.name, flight, takes), func(b *testing.B) {
-					consume(b, backend.open(b), flight, takes)
+					consume(b, backend, flight, takes)
 				})
 			}
 		}
 	}
 }
 
-func consume(b *testing.B, backend *asyncevents.Backend, flight int, takes time.Duration) {
+func consume(b *testing.B, k kind, flight int, takes time.Duration) {
+	place := k.place(b)
+	backend := k.at(b, place)
 	publish(b, backend.Publisher, b.N)
+	k.atRest(b, place)
 	sub, err := backend.Subscriber(asyncevents.SubscriberConfig{Concurrency: flight})
 	must(b, err)
+	routed(b, sub, takes)
+}
+
+// routed consumes b.N waiting messages through Watermill's router.
+func routed(b *testing.B, sub message.Subscriber, takes time.Duration) {
 	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
 	must(b, err)
 	var handled atomic.Int64
@@ -56,11 +64,18 @@ func consume(b *testing.B, backend *asyncevents.Backend, flight int, takes time.
 	}
 }
 
+// publish publishes n messages in large batches.
 func publish(b *testing.B, p message.Publisher, n int) {
+	publishEach(b, p, n, func(*message.Message) {})
+}
+
+// publishEach publishes n messages after a change to each.
+func publishEach(b *testing.B, p message.Publisher, n int, change func(*message.Message)) {
 	for n > 0 {
 		batch := make([]*message.Message, min(n, 1000))
 		for i := range batch {
 			batch[i] = message.NewMessage(watermill.NewUUID(), body)
+			change(batch[i])
 		}
 		must(b, p.Publish("bench", batch...))
 		n -= len(batch)
@@ -74,7 +89,7 @@ func BenchmarkProcess(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/flight=500/handler=%s", backend.name, takes), func(b *testing.B) {
 				var handled atomic.Int64
 				done := make(chan struct{})
-				s := newService(b, backend.open(b), func(context.Context, asyncevents.Event) (any, error) {
+				s := newService(b, backend.fresh(b), func(context.Context, asyncevents.Event) (any, error) {
 					if takes > 0 {
 						time.Sleep(takes)
 					}
@@ -94,26 +109,5 @@ func BenchmarkProcess(b *testing.B) {
 				})
 			})
 		}
-	}
-}
-
-// fill accepts n events from many callers.
-func fill(b *testing.B, s *asyncevents.Service, n int) {
-	var left atomic.Int64
-	left.Store(int64(n))
-	errs := make(chan error, 256)
-	for range cap(errs) {
-		go func() {
-			for left.Add(-1) >= 0 {
-				if _, err := s.Accept(context.Background(), asyncevents.Submission{Body: body}); err != nil {
-					errs <- err
-					return
-				}
-			}
-			errs <- nil
-		}()
-	}
-	for range cap(errs) {
-		must(b, <-errs)
 	}
 }

@@ -29,7 +29,7 @@ func BenchmarkHTTP(b *testing.B) {
 		})
 		for _, backend := range backends {
 			b.Run(fmt.Sprintf("%s/connections=%d", backend.name, connections), func(b *testing.B) {
-				s := newService(b, backend.open(b), idle, asyncevents.Config{})
+				s := newService(b, backend.fresh(b), idle, asyncevents.Config{})
 				rate := load(b, wrk, connections, s.Handler())
 				b.ReportMetric(rate/bare, "of-bare")
 			})
@@ -46,7 +46,8 @@ func answerOnly(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
-	_, _ = w.Write([]byte(`{"status":"success","metadata":{},"payload":{"correlation_id":"62cc313988befe60e3413e75","status":"queued"}}`))
+	_, _ = w.Write([]byte(`{"status":"success","metadata":{},` +
+		`"payload":{"correlation_id":"62cc313988befe60e3413e75","status":"queued"}}`))
 }
 
 var (
