@@ -42,7 +42,7 @@ func deadLetters(b *testing.B, k kind, place string, backend *asyncevents.Backen
 		b.ReportMetric(quantile(took, .99), "intake-"+name+"-p99-ms")
 		b.ReportMetric(quantile(took, 1), "intake-"+name+"-max-ms")
 	}
-	meanwhile("idle", func() { time.Sleep(3 * time.Second) })
+	meanwhile("idle", func() { time.Sleep(5 * time.Second) })
 	b.ReportMetric(medianPage(b, backend, ""), "first-page-ms")
 	b.ReportMetric(medianPage(b, backend, middle(b, backend)), "middle-page-ms")
 	reportExport(b, k, place, dead)

@@ -2,6 +2,8 @@ package bench
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -9,46 +11,49 @@ import (
 )
 
 // callEvery is the pace of an intake's calls: slow enough to leave the machine to what goes on beside it.
-const callEvery = 2 * time.Millisecond
+const callEvery = 5 * time.Millisecond
 
-// An intake is one caller that accepts events at a steady pace while something else goes on.
+// An intake is called at a steady pace while something else goes on, by callers that do not wait for each other: a
+// stall is met by all that call meanwhile.
 type intake struct {
 	stop, stopped chan struct{}
+	mu            sync.Mutex
 	took          []time.Duration
 	err           error
 }
 
 func startIntake(s *asyncevents.Service) *intake {
 	in := &intake{stop: make(chan struct{}), stopped: make(chan struct{})}
-	go func() {
-		defer close(in.stopped)
-		in.call(s)
-	}()
+	go in.run(s)
 	return in
 }
 
-// call accepts until it is stopped. A call that had to wait for the one before counts from when it was due, so that a
-// stall weighs as much as it would have with callers that do not wait for each other.
-func (in *intake) call(s *asyncevents.Service) {
-	for due := time.Now(); ; due = due.Add(callEvery) {
+func (in *intake) run(s *asyncevents.Service) {
+	defer close(in.stopped)
+	var calling sync.WaitGroup
+	defer calling.Wait()
+	pace := time.NewTicker(callEvery)
+	defer pace.Stop()
+	for {
 		select {
 		case <-in.stop:
 			return
-		default:
+		case <-pace.C:
+			calling.Go(func() { in.call(s) })
 		}
-		called := due
-		if wait := time.Until(due); wait > 0 {
-			time.Sleep(wait)
-			called = time.Now()
-		}
-		if _, in.err = s.Accept(context.Background(), asyncevents.Submission{Body: body}); in.err != nil {
-			return
-		}
-		in.took = append(in.took, time.Since(called))
 	}
 }
 
-// end stops the caller and returns how long each of its calls took.
+func (in *intake) call(s *asyncevents.Service) {
+	called := time.Now()
+	_, err := s.Accept(context.Background(), asyncevents.Submission{Body: body})
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.took = append(in.took, time.Since(called))
+	in.err = errors.Join(in.err, err)
+}
+
+// end stops the calls and returns how long each of them took.
 func (in *intake) end(tb testing.TB) []time.Duration {
 	close(in.stop)
 	<-in.stopped
