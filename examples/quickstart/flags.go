@@ -21,12 +21,16 @@ import (
 
 // Names of the backends.
 const (
-	backendMemory = "memory"
-	backendSQLite = "sqlite"
+	backendMemory   = "memory"
+	backendSQLite   = "sqlite"
+	backendPostgres = "postgres"
 )
 
+// backends are those that this program has.
+var backends = []string{backendMemory, backendSQLite, backendPostgres}
+
 // laterBackends are those that this program does not have yet.
-var laterBackends = []string{"postgres", "mysql", "amqp"}
+var laterBackends = []string{"mysql", "amqp"}
 
 // options are the flags.
 type options struct {
@@ -74,9 +78,9 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 func (o *options) register(f *flag.FlagSet) {
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 takes a free one")
 	f.StringVar(&o.backend, "backend", backendSQLite,
-		"where events are kept: memory or sqlite; postgres, mysql and amqp come later")
+		"where events are kept: memory, sqlite or postgres; mysql and amqp come later")
 	f.StringVar(&o.dsn, "dsn", "", "what the backend connects to: the database file of sqlite, made where missing\n"+
-		"(default redrive/quickstart.db in the user's cache folder)")
+		"(default redrive/quickstart.db in the user's cache folder); postgres://user@host/database")
 	f.StringVar(&o.storeDSN, "store-dsn", "", "the store of -backend amqp")
 	f.BoolVar(&o.samples, "samples", true, "send a few sample events at start")
 	f.DurationVar(&o.backoff, "backoff", 0, "fixed wait between attempts (default growing: 1s, 4s, 16s, 64s)")
@@ -132,7 +136,7 @@ func (o *options) fillPaths() error {
 	if err != nil {
 		return fmt.Errorf("no place for files: %w; set -dsn and -exports", err)
 	}
-	if o.dsn == "" {
+	if o.dsn == "" && o.backend == backendSQLite {
 		o.dsn = filepath.Join(cache, "redrive", "quickstart.db")
 	}
 	if o.exports == "" {
@@ -161,9 +165,11 @@ func (o *options) validateAddr() error {
 func (o *options) validateBackend() error {
 	switch {
 	case slices.Contains(laterBackends, o.backend):
-		return fmt.Errorf("-backend %s comes with a later version; this one has memory and sqlite", o.backend)
-	case o.backend != backendMemory && o.backend != backendSQLite:
-		return fmt.Errorf("-backend must be memory or sqlite, not %q", o.backend)
+		return fmt.Errorf("-backend %s comes with a later version; this one has %s", o.backend, strings.Join(backends, ", "))
+	case !slices.Contains(backends, o.backend):
+		return fmt.Errorf("-backend must be one of %s, not %q", strings.Join(backends, ", "), o.backend)
+	case o.backend == backendPostgres && o.dsn == "":
+		return fmt.Errorf("-backend %s needs -dsn", o.backend)
 	case o.storeDSN != "":
 		return errors.New("-store-dsn belongs to -backend amqp")
 	}
