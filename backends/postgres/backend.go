@@ -16,7 +16,10 @@ import (
 )
 
 // DefaultTablePrefix is what the names of tables begin with.
-const DefaultTablePrefix = "redrive_"
+const DefaultTablePrefix = sqlstore.DefaultTablePrefix
+
+// name is the backend's.
+const name = "postgres"
 
 // DefaultConnections is the size of the pool that Open makes.
 const DefaultConnections = 10
@@ -42,26 +45,17 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-var goodPrefix = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,29}$`)
+// maxSchema is how many bytes PostgreSQL keeps of an identifier.
+const maxSchema = 63
 
 // names returns where the tables are, or every fault.
-func (c *Config) names() (n names, err error) {
-	n.prefix = DefaultTablePrefix
+func (c *Config) names() (sqlstore.Names, error) {
 	if c == nil {
-		return n, nil
+		c = &Config{}
 	}
-	var faults []error
-	if c.TablePrefix != "" {
-		n.prefix = c.TablePrefix
-	}
-	if !goodPrefix.MatchString(n.prefix) {
-		faults = append(faults, fmt.Errorf(
-			"TablePrefix must be 1 to 30 lower-case letters, digits and underscores, not %q", n.prefix))
-	}
-	if n.schema = c.Schema; len(n.schema) > 63 {
-		faults = append(faults, fmt.Errorf("Schema must have at most 63 bytes, not %d", len(n.schema)))
-	}
-	return n, errors.Join(faults...)
+	return sqlstore.NewNames(c.Schema, c.TablePrefix, maxSchema, func(schema string) string {
+		return pgx.Identifier{schema}.Sanitize()
+	})
 }
 
 // Open connects to a PostgreSQL server with a pool of its own, of DefaultConnections unless dsn says otherwise with
@@ -103,7 +97,7 @@ func NewDB(ctx context.Context, db *sql.DB, cfg *Config) (*asyncevents.Backend, 
 	if db == nil {
 		return nil, errors.New("postgres: new: db must not be nil")
 	}
-	return newBackend(ctx, &stdDB{DB: db}, cfg)
+	return newBackend(ctx, newStdDB(db), cfg)
 }
 
 func newBackend(ctx context.Context, from source, cfg *Config) (*asyncevents.Backend, error) {
@@ -111,8 +105,9 @@ func newBackend(ctx context.Context, from source, cfg *Config) (*asyncevents.Bac
 		cfg = &Config{}
 	}
 	names, err := cfg.names()
-	if n := from.limit(); n > 0 && n < MinConnections {
-		err = errors.Join(err, fmt.Errorf("the pool must allow at least %d connections, not %d", MinConnections, n))
+	limit := from.Limit()
+	if limit > 0 && limit < MinConnections {
+		err = errors.Join(err, fmt.Errorf("the pool must allow at least %d connections, not %d", MinConnections, limit))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("postgres: new: %w", err)
@@ -122,27 +117,18 @@ func newBackend(ctx context.Context, from source, cfg *Config) (*asyncevents.Bac
 		log = slog.Default()
 	}
 	words := newWords(names)
-	switch s := from.(type) {
-	case *pool:
-		s.words = words
-	case *stdDB:
-		s.words = words
-	}
-	db := newDatabase(from)
-	err = db.prepare(ctx, migrator{names, cfg.SkipMigrate}, func(err error) {
-		log.Warn("postgres: the database cannot be used yet; it is tried again", "error", err)
-	})
-	if err != nil {
-		db.end()
+	from.speak(words)
+	db := sqlstore.NewServer(name, from)
+	if err := db.Prepare(ctx, newMigrator(db, names, cfg.SkipMigrate), log); err != nil {
 		return nil, fmt.Errorf("postgres: new: %w", err)
 	}
-	notifier := newNotifier(db, names.channel(), log)
+	notifier := newNotifier(db, channel(names), log)
 	b, q := sqlstore.NewBackend(db, &dialect{db: db}, sqlstore.Parts{
 		Flushers: 2, Announce: notifier.announce, Join: joinHost(words), Logger: cfg.Logger,
 	})
-	if n := from.limit(); !cfg.NoListen && (n == 0 || n > MinConnections) {
-		l := &listener{db: db, channel: names.channel(), bell: q.Wakes(), log: log}
-		db.work.Go(l.run)
+	if !cfg.NoListen && (limit == 0 || limit > MinConnections) {
+		l := &listener{db: db, from: from, channel: channel(names), bell: q.Wakes(), log: log}
+		db.Go(l.run)
 	}
 	return b, nil
 }

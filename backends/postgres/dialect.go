@@ -57,12 +57,12 @@ const (
 
 // dialect implements sqlstore.Dialect.
 type dialect struct {
-	db      *database
+	db      *sqlstore.Server
 	inserts sync.Map
 }
 
 // Name implements sqlstore.Dialect.
-func (d *dialect) Name() string { return "postgres" }
+func (d *dialect) Name() string { return name }
 
 // Publish implements sqlstore.Dialect.
 func (d *dialect) Publish(t sqlstore.Tx, messages []sqlstore.Outgoing) error {

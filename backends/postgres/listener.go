@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/redrive-go/redrive/backends/internal/queue"
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
 
 const (
@@ -26,7 +27,8 @@ var errSilent = errors.New("notifications do not come through")
 
 // listener rings the bell for what other processes published.
 type listener struct {
-	db      *database
+	db      *sqlstore.Server
+	from    source
 	channel string
 	bell    *queue.Bell
 	log     *slog.Logger
@@ -34,15 +36,15 @@ type listener struct {
 
 // run listens until the database is closed.
 func (l *listener) run() {
-	for l.db.ended.Err() == nil {
-		err := l.listen(l.db.ended)
+	for l.db.Ended().Err() == nil {
+		err := l.listen(l.db.Ended())
 		wait := listenAgain
 		if errors.Is(err, errSilent) {
 			l.log.Info("postgres: notifications do not come through, as behind a transaction pooler; polling instead")
 			wait = listenLater
 		}
 		select {
-		case <-l.db.ended.Done():
+		case <-l.db.Ended().Done():
 		case <-time.After(wait):
 		}
 	}
@@ -50,7 +52,7 @@ func (l *listener) run() {
 
 // listen takes a connection and rings for each notification on it, until it breaks or ctx ends.
 func (l *listener) listen(ctx context.Context) error {
-	conn, release, err := l.db.from.connection(ctx)
+	conn, release, err := l.from.connection(ctx)
 	if err != nil {
 		return err
 	}
@@ -77,13 +79,13 @@ func (l *listener) try(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
 	word := "?" + rand.Text() // no topic anybody listens to
-	if _, err := l.db.from.direct(ctx).Exec(notify, l.channel, []string{word}); err != nil {
+	if _, err := l.db.Direct(ctx).Exec(notify, l.channel, []string{word}); err != nil {
 		return err
 	}
 	for {
 		n, err := conn.WaitForNotification(ctx)
 		switch {
-		case err != nil && ctx.Err() != nil && l.db.ended.Err() == nil:
+		case err != nil && ctx.Err() != nil && l.db.Ended().Err() == nil:
 			return errSilent
 		case err != nil:
 			return err

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
 
 // notifyPause is the least time between two notifications. A lone one goes out at once; under load, whoever listens has
@@ -21,7 +23,7 @@ const notify = `
 
 // notifier tells other processes which topics have new messages.
 type notifier struct {
-	db      *database
+	db      *sqlstore.Server
 	channel string
 	log     *slog.Logger
 
@@ -30,7 +32,7 @@ type notifier struct {
 	running bool
 }
 
-func newNotifier(db *database, channel string, log *slog.Logger) *notifier {
+func newNotifier(db *sqlstore.Server, channel string, log *slog.Logger) *notifier {
 	return &notifier{db: db, channel: channel, log: log, topics: map[string]struct{}{}}
 }
 
@@ -39,11 +41,11 @@ func (n *notifier) announce(topic string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.topics[topic] = struct{}{}
-	if n.running || n.db.ended.Err() != nil {
+	if n.running || n.db.Ended().Err() != nil {
 		return
 	}
 	n.running = true
-	n.db.work.Go(n.run)
+	n.db.Go(n.run)
 }
 
 // run notifies until there is nothing left to say.
@@ -51,7 +53,7 @@ func (n *notifier) run() {
 	for topics := n.take(); topics != nil; topics = n.take() {
 		n.send(topics)
 		select {
-		case <-n.db.ended.Done():
+		case <-n.db.Ended().Done():
 		case <-time.After(notifyPause):
 		}
 	}
@@ -61,7 +63,7 @@ func (n *notifier) run() {
 func (n *notifier) take() (topics []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.db.ended.Err() == nil {
+	if n.db.Ended().Err() == nil {
 		for topic := range n.topics {
 			topics = append(topics, topic)
 		}
@@ -72,9 +74,9 @@ func (n *notifier) take() (topics []string) {
 }
 
 func (n *notifier) send(topics []string) {
-	ctx, cancel := context.WithTimeout(n.db.ended, notifyTimeout)
+	ctx, cancel := context.WithTimeout(n.db.Ended(), notifyTimeout)
 	defer cancel()
-	if _, err := n.db.from.direct(ctx).Exec(notify, n.channel, topics); err != nil && ctx.Err() == nil {
+	if _, err := n.db.Direct(ctx).Exec(notify, n.channel, topics); err != nil && ctx.Err() == nil {
 		n.log.Debug("postgres: cannot notify other processes; they poll", "error", err)
 	}
 }

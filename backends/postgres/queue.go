@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -56,14 +57,14 @@ const (
 
 // Claim implements sqlstore.Dialect, in one statement.
 func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claimed, time.Duration, error) {
-	if err := d.db.usable(ctx); err != nil {
+	if err := d.db.Usable(ctx); err != nil {
 		return nil, 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, sqlstore.WriteTimeout)
 	defer cancel()
 	claimed := make([]queue.Claimed, 0, p.Limit)
 	next := int64(-1)
-	err := d.db.from.direct(ctx).Query(func(row sqlstore.Scanner) error {
+	err := d.db.Direct(ctx).Query(func(row sqlstore.Scanner) error {
 		var last int64
 		c, metadata, err := sqlstore.ScanClaimed(row, &last)
 		if err != nil {
@@ -78,7 +79,7 @@ func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claim
 		claimed = append(claimed, c)
 		return nil
 	}, claimDue, p.Topic, p.Limit, p.Owner, p.Lease.Microseconds(), p.Topic)
-	if isConflict(err) {
+	if errors.Is(err, sqlstore.ErrConflict) {
 		return nil, 0, nil
 	}
 	return claimed, time.Duration(next) * time.Microsecond, err

@@ -2,13 +2,7 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"hash/fnv"
-	"strings"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
@@ -140,10 +134,10 @@ INSERT INTO {s}{p}schema (version) VALUES (0);
 `
 
 // ErrNewer is returned by Open and New for a schema that is newer than this version of the library.
-var ErrNewer = errors.New("the schema was made by a newer version of this library")
+var ErrNewer = sqlstore.ErrNewer
 
 // ErrNotMigrated is returned by Open and New with Config.SkipMigrate for a schema that is not up to date.
-var ErrNotMigrated = errors.New("the schema is not up to date, and Config.SkipMigrate is set")
+var ErrNotMigrated = sqlstore.ErrNotMigrated
 
 // Migrations returns the SQL that brings an empty schema to the present version, for a DBA to read or to run. It is what Open
 // and New run by themselves unless Config.SkipMigrate is set.
@@ -152,142 +146,58 @@ func Migrations(cfg *Config) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("postgres: %w", err)
 	}
-	var b strings.Builder
-	if names.schema != "" {
-		fmt.Fprintf(&b, "CREATE SCHEMA IF NOT EXISTS %s;\n", names.quoted())
+	script := newMigrator(nil, names, false).Script()
+	if names.Schema != "" {
+		script = "CREATE SCHEMA IF NOT EXISTS " + names.Quote(names.Schema) + ";\n" + script
 	}
-	b.WriteString(names.in(createVersion))
-	for i, statements := range migrations {
-		fmt.Fprintf(&b, "\n-- Version %d.%s", i+1, names.in(statements))
-		fmt.Fprintf(&b, "%s;\n", names.in(fmt.Sprintf(setVersion, i+1)))
-	}
-	return b.String(), nil
+	return script, nil
 }
 
-const (
-	setVersion    = `UPDATE {s}{p}schema SET version = %d`
-	selectVersion = `SELECT version FROM {schema}`
-	schemaExists  = `SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = ?`
-)
+const schemaExists = `SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = ?`
 
-// migrator brings the schema of one database up to date.
-type migrator struct {
-	names names
-	skip  bool
+// newMigrator returns what brings the schema up to date: in one transaction, as PostgreSQL can, under a lock that all
+// replicas of this library take.
+func newMigrator(db *sqlstore.Server, names sqlstore.Names, skip bool) *sqlstore.Migrator {
+	return &sqlstore.Migrator{
+		Names: names, First: createVersion, Versions: migrations, Skip: skip,
+		Locked: func(ctx context.Context, work func(sqlstore.Tx) error) error {
+			return db.Transact(ctx, func(t sqlstore.Tx) error {
+				//nolint:gosec // any key will do
+				if _, err := t.Exec(`SELECT pg_advisory_xact_lock(?::bigint)`, int64(names.Hash("migrations"))); err != nil {
+					return err
+				}
+				return work(t)
+			})
+		},
+		Present: func(t sqlstore.Tx) (int, error) { return present(t, names) },
+	}
 }
 
-// run returns when the schema is up to date. As a rule it is, and one statement tells.
-func (m migrator) run(ctx context.Context, db *database) error {
-	version, err := version(db.from.direct(ctx))
-	if err == nil && version == len(migrations) {
-		return nil
-	}
-	switch {
-	case err != nil && !isUndefined(err):
-		return err
-	case version > len(migrations):
-		return fmt.Errorf("%w: version %d, this one knows up to %d", ErrNewer, version, len(migrations))
-	case m.skip:
-		return fmt.Errorf("%w: it has version %d of %d; run what Migrations returns", ErrNotMigrated, version, len(migrations))
-	}
-	return db.transact(ctx, readCommitted, m.migrate)
-}
-
-func version(t sqlstore.Tx) (version int, err error) {
-	err = sqlstore.One(t, []any{&version}, selectVersion)
-	return version, err
-}
-
-// isUndefined is whether err says that there is no such table or schema.
-func isUndefined(err error) bool {
-	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == "42P01" || e.Code == "3F000")
-}
-
-// migrate runs in one transaction, as PostgreSQL can, under a lock that all replicas of this library take.
-func (m migrator) migrate(t sqlstore.Tx) error {
-	if _, err := t.Exec(`SELECT pg_advisory_xact_lock(?::bigint)`, m.names.lockKey()); err != nil {
-		return err
-	}
-	present, err := m.present(t)
-	if err != nil {
-		return err
-	}
-	if present > len(migrations) {
-		return fmt.Errorf("%w: version %d, this one knows up to %d", ErrNewer, present, len(migrations))
-	}
-	for i := present; i < len(migrations); i++ {
-		script := m.names.in(migrations[i]) + m.names.in(fmt.Sprintf(setVersion, i+1)) + ";\n"
-		if err := execScript(t, script); err != nil {
-			return fmt.Errorf("migrate the schema to version %d: %w", i+1, err)
-		}
-	}
-	return nil
-}
-
-// present returns the version that stands, and makes schema and version table where there are none.
-func (m migrator) present(t sqlstore.Tx) (int, error) {
-	if m.names.schema != "" {
+// present returns the version that stands, and makes schema and version table where there are none. A statement that
+// fails would end the transaction, and CREATE SCHEMA needs a right to it even where there is one.
+func present(t sqlstore.Tx, names sqlstore.Names) (int, error) {
+	if names.Schema != "" {
 		var found int
-		if err := sqlstore.One(t, []any{&found}, schemaExists, m.names.schema); err != nil {
+		if err := sqlstore.One(t, []any{&found}, schemaExists, names.Schema); err != nil {
 			return 0, err
 		}
 		if found == 0 {
-			if _, err := t.Exec("CREATE SCHEMA " + m.names.quoted()); err != nil {
+			if _, err := t.Exec("CREATE SCHEMA " + names.Quote(names.Schema)); err != nil {
 				return 0, fmt.Errorf("create the schema: %w", err)
 			}
 		}
 	}
 	var table *string
-	if err := sqlstore.One(t, []any{&table}, `SELECT to_regclass(?::text)::text`, m.names.table("schema")); err != nil {
+	if err := sqlstore.One(t, []any{&table}, `SELECT to_regclass(?::text)::text`, names.Table("schema")); err != nil {
 		return 0, err
 	}
 	if table == nil {
-		return 0, execScript(t, m.names.in(createVersion))
+		return 0, sqlstore.ExecScript(t, names.In(createVersion))
 	}
-	return version(t)
-}
-
-// execScript runs the statements of a script one by one. None of ours has a semicolon at the end of a line within it.
-func execScript(t sqlstore.Tx, script string) error {
-	for _, statement := range strings.SplitAfter(script, ";\n") {
-		if strings.TrimSpace(statement) == "" {
-			continue
-		}
-		if _, err := t.Exec(statement); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// names is where the tables are.
-type names struct{ schema, prefix string }
-
-func (n names) quoted() string { return pgx.Identifier{n.schema}.Sanitize() }
-
-// in puts the names into a script.
-func (n names) in(script string) string {
-	schema := ""
-	if n.schema != "" {
-		schema = n.quoted() + "."
-	}
-	return strings.NewReplacer("{s}", schema, "{p}", n.prefix).Replace(script)
-}
-
-// table is the full name of a table.
-func (n names) table(name string) string { return n.in("{s}{p}" + name) }
-
-// lockKey names the advisory lock of this schema's migrations.
-func (n names) lockKey() int64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte("redrive migrations " + n.schema + "." + n.prefix))
-	return int64(h.Sum64()) //nolint:gosec // any key will do
+	return sqlstore.Version(t)
 }
 
 // channel is the channel of notifications, the same for all that share the tables.
-func (n names) channel() string {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(n.schema + "." + n.prefix))
-	return fmt.Sprintf("redrive_%016x", h.Sum64())
+func channel(names sqlstore.Names) string {
+	return fmt.Sprintf("redrive_%016x", names.Hash("messages"))
 }

@@ -13,32 +13,13 @@ import (
 	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
 
-// isolation is how a transaction sees others.
-type isolation int
-
-const (
-	readCommitted isolation = iota
-	consistent              // one view, and nothing is written
-)
-
 // source is where connections come from: a pool of pgx or one of database/sql.
 type source interface {
-	// begin starts a transaction. Nothing has happened when it fails.
-	begin(ctx context.Context, level isolation) (transaction, error)
-	// direct runs each statement for itself, on any connection.
-	direct(ctx context.Context) sqlstore.Tx
+	sqlstore.Source
+	// speak says how statements are worded. It is called before any of them runs.
+	speak(words *sqlstore.Words)
 	// connection takes a connection out of the pool until it is released.
 	connection(ctx context.Context) (conn *pgx.Conn, release func(), err error)
-	// limit is how many connections the pool may have; 0 for any number.
-	limit() int
-	close() error
-}
-
-// transaction is a sqlstore.Tx with its end.
-type transaction interface {
-	sqlstore.Tx
-	commit() error
-	rollback()
 }
 
 // pool is a source of pgx.
@@ -53,12 +34,13 @@ type pgxTransaction struct {
 	pgx.Tx
 }
 
-var pgxLevels = map[isolation]pgx.TxOptions{
-	readCommitted: {IsoLevel: pgx.ReadCommitted},
-	consistent:    {IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
+var pgxLevels = map[sqlstore.Isolation]pgx.TxOptions{
+	sqlstore.ReadCommitted: {IsoLevel: pgx.ReadCommitted},
+	sqlstore.Consistent:    {IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
 }
 
-func (p *pool) begin(ctx context.Context, level isolation) (transaction, error) {
+// Begin implements sqlstore.Source.
+func (p *pool) Begin(ctx context.Context, level sqlstore.Isolation) (sqlstore.Transaction, error) {
 	t, err := p.BeginTx(ctx, pgxLevels[level])
 	if err != nil {
 		return nil, explain(err)
@@ -66,7 +48,8 @@ func (p *pool) begin(ctx context.Context, level isolation) (transaction, error) 
 	return &pgxTransaction{tx{ctx, t, p.words}, t}, nil
 }
 
-func (p *pool) direct(ctx context.Context) sqlstore.Tx { return &tx{ctx, p.Pool, p.words} }
+// Direct implements sqlstore.Source.
+func (p *pool) Direct(ctx context.Context) sqlstore.Tx { return &tx{ctx, p.Pool, p.words} }
 
 func (p *pool) connection(ctx context.Context) (*pgx.Conn, func(), error) {
 	c, err := p.Acquire(ctx)
@@ -76,61 +59,47 @@ func (p *pool) connection(ctx context.Context) (*pgx.Conn, func(), error) {
 	return c.Conn(), c.Release, nil
 }
 
-func (p *pool) limit() int { return int(p.Config().MaxConns) }
+// Limit implements sqlstore.Source.
+func (p *pool) Limit() int { return int(p.Config().MaxConns) }
 
-func (p *pool) close() error {
+// Close implements sqlstore.Source.
+func (p *pool) Close() error {
 	if p.own {
-		p.Close()
+		p.Pool.Close()
 	}
 	return nil
 }
 
+func (p *pool) speak(words *sqlstore.Words) { p.words = words }
+
+// Exec implements sqlstore.Tx.
 func (t *pgxTransaction) Exec(query string, args ...any) (int64, error) {
 	return t.tx.Exec(query, args...)
 }
 
+// Query implements sqlstore.Tx.
 func (t *pgxTransaction) Query(scan func(sqlstore.Scanner) error, query string, args ...any) error {
 	return t.tx.Query(scan, query, args...)
 }
 
-func (t *pgxTransaction) commit() error { return explain(t.Commit(t.ctx)) }
+// Commit implements sqlstore.Transaction.
+func (t *pgxTransaction) Commit() error { return explain(t.Tx.Commit(t.ctx)) }
 
-// rollback gives the connection back. One that cannot be rolled back is closed by pgx.
-func (t *pgxTransaction) rollback() { _ = t.Rollback(context.WithoutCancel(t.ctx)) }
+// Rollback implements sqlstore.Transaction. A connection on which it fails is closed by pgx.
+func (t *pgxTransaction) Rollback() { _ = t.Tx.Rollback(context.WithoutCancel(t.ctx)) }
 
 // stdDB is a source of database/sql, on pgx's driver.
-type stdDB struct {
-	*sql.DB
-	words *sqlstore.Words
-}
+type stdDB struct{ sqlstore.StdSource }
 
-type stdTransaction struct {
-	*sqlstore.Std
-	tx *sql.Tx
-}
+func newStdDB(db *sql.DB) *stdDB { return &stdDB{sqlstore.StdSource{DB: db, Explain: explain}} }
 
-var stdLevels = map[isolation]*sql.TxOptions{
-	readCommitted: {Isolation: sql.LevelReadCommitted},
-	consistent:    {Isolation: sql.LevelRepeatableRead, ReadOnly: true},
-}
-
-func (d *stdDB) begin(ctx context.Context, level isolation) (transaction, error) {
-	t, err := d.BeginTx(ctx, stdLevels[level])
-	if err != nil {
-		return nil, explain(err)
-	}
-	return &stdTransaction{sqlstore.NewStd(ctx, t, d.words, explain), t}, nil
-}
-
-func (d *stdDB) direct(ctx context.Context) sqlstore.Tx {
-	return sqlstore.NewStd(ctx, d.DB, d.words, explain)
-}
+func (d *stdDB) speak(words *sqlstore.Words) { d.Words = words }
 
 // errForeignDriver is returned where a *sql.DB is not one of pgx.
 var errForeignDriver = errors.New("the *sql.DB must be one of pgx: use sql.Open(\"pgx\", …) or stdlib.OpenDB")
 
 func (d *stdDB) connection(ctx context.Context) (*pgx.Conn, func(), error) {
-	c, err := d.Conn(ctx)
+	c, err := d.DB.Conn(ctx)
 	if err != nil {
 		return nil, nil, explain(err)
 	}
@@ -148,9 +117,3 @@ func (d *stdDB) connection(ctx context.Context) (*pgx.Conn, func(), error) {
 	}
 	return conn, func() { _ = c.Close() }, nil
 }
-
-func (d *stdDB) limit() int   { return d.Stats().MaxOpenConnections }
-func (d *stdDB) close() error { return nil } // it is the host's
-
-func (t *stdTransaction) commit() error { return explain(t.tx.Commit()) }
-func (t *stdTransaction) rollback()     { _ = t.tx.Rollback() }

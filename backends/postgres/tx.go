@@ -50,9 +50,9 @@ func (t *tx) Query(scan func(sqlstore.Scanner) error, query string, args ...any)
 
 // newWords returns the words of PostgreSQL for tables of these names. The clock is a subquery, so that it is looked at
 // once a statement, and the same for all rows.
-func newWords(n names) *sqlstore.Words {
+func newWords(n sqlstore.Names) *sqlstore.Words {
 	return &sqlstore.Words{
-		Table:     n.table,
+		Table:     n.Table,
 		Now:       "(SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint)",
 		Lock:      "FOR UPDATE",
 		InsertNew: "INSERT",
@@ -63,18 +63,25 @@ func newWords(n names) *sqlstore.Words {
 
 // explain gives those errors the names of sqlstore that its callers tell apart.
 func explain(err error) error {
+	var kind error
 	var e *pgconn.PgError
 	switch {
 	case err == nil:
 		return nil
-	case !errors.As(err, &e):
-		return fmt.Errorf("%w: %w", sqlstore.ErrUnavailable, err) // no answer of the server
+	case isDead(err):
+		kind = sqlstore.ErrBroken
+	case !errors.As(err, &e), isTransient(e.Code): // the former is no answer of the server
+		kind = sqlstore.ErrUnavailable
 	case e.Code == "23505": // unique_violation
-		return fmt.Errorf("%w: %w", sqlstore.ErrDuplicate, err)
-	case isTransient(e.Code):
-		return fmt.Errorf("%w: %w", sqlstore.ErrUnavailable, err)
+		kind = sqlstore.ErrDuplicate
+	case e.Code == "40001", e.Code == "40P01": // serialization_failure, deadlock_detected
+		kind = sqlstore.ErrConflict
+	case e.Code == "42P01", e.Code == "3F000": // undefined_table, invalid_schema_name
+		kind = sqlstore.ErrNoTable
+	default:
+		return err
 	}
-	return err
+	return fmt.Errorf("%w: %w", kind, err)
 }
 
 // isTransient is whether a code says that the server, rather than the statement, is at fault. See
@@ -95,19 +102,13 @@ func isTransient(code string) bool {
 	return false
 }
 
-// isConflict is whether err says that two transactions got into each other's way: the same again may succeed.
-func isConflict(err error) bool {
-	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
-}
-
 // isDead is whether err says that a connection broke off, rather than that none can be made: there may be better ones
 // in the pool.
 func isDead(err error) bool {
 	var refused *pgconn.ConnectError
 	var e *pgconn.PgError
 	switch {
-	case err == nil, errors.As(err, &refused), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &refused), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return false
 	case errors.As(err, &e):
 		return e.Code == "57P01" || e.Code == "57P02" // the server ended the connection

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -13,6 +14,14 @@ var (
 	ErrDuplicate = errors.New("a row with this key exists")
 	// ErrUnavailable is returned when the database cannot be used at the moment, whatever was asked of it.
 	ErrUnavailable = errors.New("the database cannot be used at the moment")
+	// ErrBroken is an ErrUnavailable for a connection that broke off, rather than one that cannot be made: there may be
+	// better ones in the pool.
+	ErrBroken = fmt.Errorf("%w: the connection broke off", ErrUnavailable)
+	// ErrConflict is what a Tx returns when two transactions got into each other's way. It is over then, and the same again
+	// may succeed.
+	ErrConflict = errors.New("another transaction got into the way")
+	// ErrNoTable is what a Tx returns for a table, schema or database that does not exist.
+	ErrNoTable = errors.New("there is no such table")
 )
 
 // Database runs transactions. Work may run more than once, so it must not keep what it read outside of variables that

@@ -22,8 +22,15 @@ type Words struct {
 	known sync.Map
 }
 
+// maxKnown is the length of the longest statement that is remembered. Those with a place for each value of many rows are
+// longer, and there may be one for every number of rows.
+const maxKnown = 4096
+
 // Of returns a statement in the database's words.
 func (w *Words) Of(query string) string {
+	if len(query) > maxKnown {
+		return w.translate(query)
+	}
 	if text, ok := w.known.Load(query); ok {
 		return text.(string)
 	}
@@ -35,15 +42,19 @@ func (w *Words) Of(query string) string {
 func (w *Words) translate(query string) string {
 	var b strings.Builder
 	parameters := 0
+	special := "{"
+	if w.Numbered {
+		special = "{?"
+	}
 	for query != "" {
-		at := strings.IndexAny(query, "{?")
+		at := strings.IndexAny(query, special)
 		if at < 0 {
 			break
 		}
 		b.WriteString(query[:at])
 		if query[at] == '?' {
 			parameters++
-			b.WriteString(w.parameter(parameters))
+			b.WriteString("$" + strconv.Itoa(parameters))
 			query = query[at+1:]
 			continue
 		}
@@ -53,13 +64,6 @@ func (w *Words) translate(query string) string {
 	}
 	b.WriteString(query)
 	return b.String()
-}
-
-func (w *Words) parameter(n int) string {
-	if w.Numbered {
-		return "$" + strconv.Itoa(n)
-	}
-	return "?"
 }
 
 func (w *Words) word(name string) string {

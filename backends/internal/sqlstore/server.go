@@ -1,0 +1,212 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/redrive-go/redrive/backends/internal/queue"
+)
+
+// WriteTimeout bounds a transaction that its caller does not bound.
+const WriteTimeout = 30 * time.Second
+
+// maxTries is how often a transaction is tried that others got into the way of, or whose connection turned out to be
+// dead. After a restart of the server every connection of the pool is.
+const maxTries = 16
+
+// Server implements Database on a pool of connections to a database server.
+type Server struct {
+	from Source
+	name string         // of the backend
+	work sync.WaitGroup // what runs in the background
+
+	ended context.Context // ends with Close
+	end   context.CancelFunc
+
+	mu    sync.Mutex
+	state error // why the database cannot be used; nil once the schema was seen to be up to date
+}
+
+// NewServer returns a Server for the backend of that name. It is of no use before Prepare.
+func NewServer(name string, from Source) *Server {
+	s := &Server{from: from, name: name, state: errNotReady}
+	s.ended, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// errNotReady is the state before the schema was seen.
+var errNotReady = errors.New("the schema was not checked yet")
+
+// Usable returns why the database cannot be used, if so.
+func (s *Server) Usable(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.ended.Err() != nil {
+		return queue.ErrClosed
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, s.state)
+	}
+	return nil
+}
+
+func (s *Server) setState(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = err
+}
+
+// Direct runs each statement for itself, on any connection, whether or not the database is ready.
+func (s *Server) Direct(ctx context.Context) Tx { return s.from.Direct(ctx) }
+
+// Write implements Database.
+func (s *Server) Write(ctx context.Context, work func(Tx) error) error {
+	if err := s.Usable(ctx); err != nil {
+		return err
+	}
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, WriteTimeout)
+		defer cancel()
+	}
+	return s.Transact(ctx, work)
+}
+
+// Read implements Database.
+func (s *Server) Read(ctx context.Context, work func(Tx) error) error {
+	if err := s.Usable(ctx); err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		err := work(s.from.Direct(ctx))
+		if try == maxTries || !errors.Is(err, ErrConflict) && !errors.Is(err, ErrBroken) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// View implements Database.
+func (s *Server) View(ctx context.Context, work func(Tx) error) error {
+	if err := s.Usable(ctx); err != nil {
+		return err
+	}
+	t, err := s.begin(ctx, Consistent)
+	if err != nil {
+		return err
+	}
+	defer t.Rollback()
+	return work(t)
+}
+
+// Transact runs work in a transaction, again where another one got into its way, whether or not the database is ready.
+func (s *Server) Transact(ctx context.Context, work func(Tx) error) error {
+	for try := 1; ; try++ {
+		err := s.transactOnce(ctx, work)
+		if try == maxTries || !errors.Is(err, ErrConflict) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (s *Server) transactOnce(ctx context.Context, work func(Tx) error) error {
+	t, err := s.begin(ctx, ReadCommitted)
+	if err != nil {
+		return err
+	}
+	defer t.Rollback()
+	if err := work(t); err != nil {
+		return err
+	}
+	return t.Commit()
+}
+
+// begin starts a transaction, on another connection where one turns out to be dead. A server that refuses connections is
+// not asked again.
+func (s *Server) begin(ctx context.Context, level Isolation) (Transaction, error) {
+	for try := 1; ; try++ {
+		t, err := s.from.Begin(ctx, level)
+		if err == nil || try == maxTries || !errors.Is(err, ErrBroken) || ctx.Err() != nil {
+			return t, err
+		}
+	}
+}
+
+// Ping implements Database. It writes: a standby, or a server whose disk is full, could be read all the same.
+func (s *Server) Ping(ctx context.Context) error {
+	err := s.Write(ctx, func(t Tx) error {
+		_, err := t.Exec(touchSchema)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: ping: %w", s.name, err)
+	}
+	return nil
+}
+
+// Prepare brings the schema up to date. A server that cannot be reached is no error: it is waited for in the background.
+// After an error the Server is of no use, and its Source as it was.
+func (s *Server) Prepare(ctx context.Context, m *Migrator, log *slog.Logger) error {
+	err := m.run(ctx, s.Direct(ctx))
+	s.setState(err)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, ErrUnavailable), ctx.Err() != nil:
+		s.end()
+		return err
+	}
+	complain := func(err error) {
+		log.Warn(s.name+": the database cannot be used yet; it is tried again", "error", err)
+	}
+	complain(err)
+	s.work.Go(func() { s.prepareLater(m, complain) })
+	return nil
+}
+
+// prepareLater tries until the server is there. What it refuses then, somebody may mend yet.
+func (s *Server) prepareLater(m *Migrator, complain func(error)) {
+	wait := 100 * time.Millisecond
+	for {
+		select {
+		case <-s.ended.Done():
+			return
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, 2*time.Second)
+		ctx, cancel := context.WithTimeout(s.ended, WriteTimeout)
+		err := m.run(ctx, s.Direct(ctx))
+		cancel()
+		if err != nil && !errors.Is(err, ErrUnavailable) {
+			complain(err)
+			wait = 30 * time.Second
+		}
+		s.setState(err)
+		if err == nil {
+			return
+		}
+	}
+}
+
+// Go runs work in the background. Close waits for it.
+func (s *Server) Go(work func()) { s.work.Go(work) }
+
+// Ended is a context that ends with Close.
+func (s *Server) Ended() context.Context { return s.ended }
+
+// Close implements Database. It closes the Source too, after what runs in the background has ended.
+func (s *Server) Close() error {
+	first := s.ended.Err() == nil
+	s.end()
+	s.work.Wait()
+	if !first {
+		return nil
+	}
+	return s.from.Close()
+}
