@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,31 +168,28 @@ func TestDeadLetterCannotBeStored(t *testing.T) {
 }
 
 func TestUndecodableRowAmongThousand(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "events.db")
-	b := openFile(t, path)
-	s, err := asyncevents.New(b, (&failing{}).process, quick(t, nil))
-	require.NoError(t, err)
-	ids := acceptMany(t, s, "e", 1000, bare)
-	result, err := openSQL(t, path).Exec(`UPDATE messages SET metadata = '{"broken' WHERE uuid = 'e500'`)
-	require.NoError(t, err)
-	n, err := result.RowsAffected()
-	require.NoError(t, err)
-	require.EqualValues(t, 1, n)
+	onEachDatabase(t, func(t *testing.T, d *database) {
+		b := d.open(t)
+		s, err := asyncevents.New(b, (&failing{}).process, quick(t, nil))
+		require.NoError(t, err)
+		ids := acceptMany(t, s, "e", 1000, bare)
+		damage := `UPDATE ` + d.prefix + `messages SET metadata = '{"broken' WHERE uuid = 'e500'`
+		require.EqualValues(t, 1, d.exec(t, damage))
 
-	var f failing
-	s, _ = run(t, b, f.process, nil)
-	awaitTally(t, s, ids, map[asyncevents.Status]int{asyncevents.StatusProcessed: 999, asyncevents.StatusFailed: 1})
-	e := awaitDead(t, s, asyncevents.EventsQueue, 1)[0]
-	assert.Equal(t, "e500", e.CorrelationID)
-	assert.Equal(t, dlq.TypeUndecodable, e.Failure.Type)
-	assert.JSONEq(t, `{"correlation_id":"e500"}`, string(e.Payload))
-	assert.Zero(t, f.of("e500"))
+		var f failing
+		s, _ = run(t, b, f.process, nil)
+		awaitTally(t, s, ids, map[asyncevents.Status]int{asyncevents.StatusProcessed: 999, asyncevents.StatusFailed: 1})
+		e := awaitDead(t, s, asyncevents.EventsQueue, 1)[0]
+		assert.Equal(t, "e500", e.CorrelationID)
+		assert.Equal(t, dlq.TypeUndecodable, e.Failure.Type)
+		assert.JSONEq(t, `{"correlation_id":"e500"}`, string(e.Payload))
+		assert.Zero(t, f.of("e500"))
 
-	_, err = s.DeadLetters().Retry(t.Context(), asyncevents.EventsQueue, e.ID)
-	require.NoError(t, err)
-	awaitStatus(t, s, "e500", asyncevents.StatusProcessed)
-	assert.EqualValues(t, 1, f.of("e500"), "its payload was sound")
+		_, err = s.DeadLetters().Retry(t.Context(), asyncevents.EventsQueue, e.ID)
+		require.NoError(t, err)
+		awaitStatus(t, s, "e500", asyncevents.StatusProcessed)
+		assert.EqualValues(t, 1, f.of("e500"), "its payload was sound")
+	})
 }
 
 func TestForeignMessage(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/memory"
 	"github.com/redrive-go/redrive/dlq"
 	"github.com/redrive-go/redrive/export"
 	"github.com/redrive-go/redrive/retry"
@@ -293,41 +293,42 @@ func settlement(msg *message.Message) asyncevents.Settlement {
 }
 
 func TestIntoTheDLQIsOutOfTheQueue(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "events.db")
-	b := openFile(t, path)
-	s, err := asyncevents.New(b, hopeless, quick(t, nil))
-	require.NoError(t, err)
-	acceptMany(t, s, "e", 1, bare)
-	msg := deliverOne(t, b)
-	held := asyncevents.Backlog{InFlight: 1}
-	db := openSQL(t, path)
-	for _, fault := range []string{
-		"BEFORE INSERT ON dead_letters", "AFTER INSERT ON dead_letters", "AFTER DELETE ON messages",
-		"AFTER DELETE ON deliveries", "AFTER UPDATE ON events", "AFTER UPDATE ON dlqs",
-	} {
-		_, err = db.Exec(`CREATE TRIGGER fault ` + fault + ` BEGIN SELECT RAISE(ABORT, 'injected'); END`)
+	onEachDatabase(t, func(t *testing.T, d *database) {
+		b := d.open(t)
+		s, err := asyncevents.New(b, hopeless, quick(t, nil))
 		require.NoError(t, err)
-		require.ErrorContains(t, b.Events.Settle(msg.Context(), settlement(msg)), "injected", fault)
-		_, err = db.Exec(`DROP TRIGGER fault`)
-		require.NoError(t, err)
-		assert.Zero(t, count(t, s, asyncevents.EventsQueue), fault)
-		backlog, _, err := s.Backlog(t.Context(), asyncevents.EventsQueue)
-		require.NoError(t, err)
-		assert.Equal(t, held, backlog, fault)
-		awaitStatus(t, s, "e0", asyncevents.StatusQueued)
-	}
-	require.NoError(t, b.Events.Settle(msg.Context(), settlement(msg)))
-	awaitIdle(t, s, asyncevents.EventsQueue)
-	assert.EqualValues(t, 1, count(t, s, asyncevents.EventsQueue))
-	awaitStatus(t, s, "e0", asyncevents.StatusFailed)
-	require.ErrorIs(t, b.Events.Settle(msg.Context(), settlement(msg)), asyncevents.ErrNotHeld)
-	assert.EqualValues(t, 1, count(t, s, asyncevents.EventsQueue))
+		acceptMany(t, s, "e", 1, bare)
+		msg := deliverOne(t, b)
+		held := asyncevents.Backlog{InFlight: 1}
+		faults := []string{
+			"BEFORE INSERT ON dead_letters", "AFTER INSERT ON dead_letters", "AFTER DELETE ON messages",
+			"AFTER UPDATE ON events", "AFTER UPDATE ON dlqs",
+		}
+		if d.kind == "sqlite" {
+			faults = append(faults, "AFTER DELETE ON deliveries")
+		}
+		for _, fault := range faults {
+			mend := d.injure(t, fault)
+			require.ErrorContains(t, b.Events.Settle(msg.Context(), settlement(msg)), "injected", fault)
+			mend()
+			assert.Zero(t, count(t, s, asyncevents.EventsQueue), fault)
+			backlog, _, err := s.Backlog(t.Context(), asyncevents.EventsQueue)
+			require.NoError(t, err)
+			assert.Equal(t, held, backlog, fault)
+			awaitStatus(t, s, "e0", asyncevents.StatusQueued)
+		}
+		require.NoError(t, b.Events.Settle(msg.Context(), settlement(msg)))
+		awaitIdle(t, s, asyncevents.EventsQueue)
+		assert.EqualValues(t, 1, count(t, s, asyncevents.EventsQueue))
+		awaitStatus(t, s, "e0", asyncevents.StatusFailed)
+		require.ErrorIs(t, b.Events.Settle(msg.Context(), settlement(msg)), asyncevents.ErrNotHeld)
+		assert.EqualValues(t, 1, count(t, s, asyncevents.EventsQueue))
+	})
 }
 
 func TestIntoTheDLQIsOutOfTheQueueInMemory(t *testing.T) {
 	t.Parallel()
-	b := backends["memory"](t)
+	b := memory.New()
 	s, err := asyncevents.New(b, hopeless, quick(t, nil))
 	require.NoError(t, err)
 	acceptMany(t, s, "e", 1, bare)
@@ -346,31 +347,28 @@ func TestIntoTheDLQIsOutOfTheQueueInMemory(t *testing.T) {
 
 // A store that fails for every dead letter, in the middle of its transaction, as a full disk would.
 func TestDeadLetterTableFails(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "events.db")
-	b := openFile(t, path)
-	db := openSQL(t, path)
-	_, err := db.Exec(`CREATE TRIGGER fault BEFORE INSERT ON dead_letters BEGIN SELECT RAISE(ABORT, 'injected'); END`)
-	require.NoError(t, err)
-	var f failing
-	s, _ := run(t, b, f.process, nil)
-	ids := acceptMany(t, s, "e", 100, func(i int) string { return fmt.Sprintf(`,"fail":%d`, 99*(i%2)) })
-	awaitTally(t, s, ids, map[asyncevents.Status]int{asyncevents.StatusProcessed: 50, asyncevents.StatusQueued: 50})
-	await(t, "five starts each", func() bool {
-		for i := 1; i < 100; i += 2 {
-			if f.of(fmt.Sprintf("e%d", i)) < 5 {
-				return false
+	onEachDatabase(t, func(t *testing.T, d *database) {
+		b := d.open(t)
+		mend := d.injure(t, "BEFORE INSERT ON dead_letters")
+		var f failing
+		s, _ := run(t, b, f.process, nil)
+		ids := acceptMany(t, s, "e", 100, func(i int) string { return fmt.Sprintf(`,"fail":%d`, 99*(i%2)) })
+		awaitTally(t, s, ids, map[asyncevents.Status]int{asyncevents.StatusProcessed: 50, asyncevents.StatusQueued: 50})
+		await(t, "five starts each", func() bool {
+			for i := 1; i < 100; i += 2 {
+				if f.of(fmt.Sprintf("e%d", i)) < 5 {
+					return false
+				}
 			}
+			return true
+		})
+		assert.Zero(t, count(t, s, asyncevents.EventsQueue))
+		mend()
+		awaitTally(t, s, ids, map[asyncevents.Status]int{asyncevents.StatusProcessed: 50, asyncevents.StatusFailed: 50})
+		for _, e := range awaitDead(t, s, asyncevents.EventsQueue, 50) {
+			assert.EqualValues(t, 5, f.of(e.CorrelationID))
+			assert.Len(t, e.Attempts, 5)
 		}
-		return true
+		awaitIdle(t, s, asyncevents.EventsQueue)
 	})
-	assert.Zero(t, count(t, s, asyncevents.EventsQueue))
-	_, err = db.Exec(`DROP TRIGGER fault`)
-	require.NoError(t, err)
-	awaitTally(t, s, ids, map[asyncevents.Status]int{asyncevents.StatusProcessed: 50, asyncevents.StatusFailed: 50})
-	for _, e := range awaitDead(t, s, asyncevents.EventsQueue, 50) {
-		assert.EqualValues(t, 5, f.of(e.CorrelationID))
-		assert.Len(t, e.Attempts, 5)
-	}
-	awaitIdle(t, s, asyncevents.EventsQueue)
 }

@@ -2,10 +2,9 @@ package asyncevents_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"math"
-	"path/filepath"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,7 +15,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/redrive-go/redrive/asyncevents"
-	"github.com/redrive-go/redrive/backends/memory"
 	"github.com/redrive-go/redrive/dlq"
 )
 
@@ -36,38 +34,18 @@ const (
 // slowdown is about how much slower everything is under the race detector.
 var slowdown = 1
 
+// long returns the number for the short form of a case, or the one for its long form when REDRIVE_SOAK is set.
+func long[N any](short, soak N) N {
+	if os.Getenv("REDRIVE_SOAK") != "" {
+		return soak
+	}
+	return short
+}
+
 // await waits for something to become true.
 func await(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	require.Eventually(t, is, patience, tick, what)
-}
-
-// place is a store that can be opened more than once, like the file that several replicas share or that a restarted
-// process finds again.
-type place func(*testing.T) *asyncevents.Backend
-
-// onEachPlace runs a case on every kind of place. What memory holds is gone with its backend, so there it is one backend.
-func onEachPlace(t *testing.T, test func(*testing.T, place)) {
-	t.Parallel()
-	t.Run("memory", func(t *testing.T) {
-		t.Parallel()
-		b := memory.New()
-		test(t, func(*testing.T) *asyncevents.Backend { return b })
-	})
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		path := filepath.Join(t.TempDir(), "events.db")
-		test(t, func(t *testing.T) *asyncevents.Backend { return openFile(t, path) })
-	})
-}
-
-// openSQL opens the database of a backend once more, past the library.
-func openSQL(t *testing.T, path string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	return db
 }
 
 // acceptMany has a service take events at the same time, and returns their ids: "prefix0", "prefix1" and so on. more is

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,37 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
-	"github.com/redrive-go/redrive/backends/memory"
-	"github.com/redrive-go/redrive/backends/sqlite"
 	"github.com/redrive-go/redrive/export"
 	"github.com/redrive-go/redrive/retry"
 )
-
-// backends are what every case runs on.
-var backends = map[string]func(*testing.T) *asyncevents.Backend{
-	"memory": func(*testing.T) *asyncevents.Backend { return memory.New() },
-	"sqlite": func(t *testing.T) *asyncevents.Backend {
-		return openFile(t, filepath.Join(t.TempDir(), "events.db"))
-	},
-}
-
-func openFile(t *testing.T, path string) *asyncevents.Backend {
-	b, err := sqlite.Open(t.Context(), path, &sqlite.Config{Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, b.Close()) })
-	return b
-}
-
-// onEach runs a case on every backend.
-func onEach(t *testing.T, test func(*testing.T, *asyncevents.Backend)) {
-	t.Parallel()
-	for name, open := range backends {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, open(t))
-		})
-	}
-}
 
 // quick is a configuration for tests: short waits, quiet, exports in a folder of the test's own.
 func quick(t *testing.T, change func(*asyncevents.Config)) *asyncevents.Config {

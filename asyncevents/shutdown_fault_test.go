@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,7 +16,6 @@ import (
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/asyncevents/callback"
 	"github.com/redrive-go/redrive/backends/memory"
-	"github.com/redrive-go/redrive/backends/sqlite"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -204,54 +202,32 @@ func TestNewNamesEveryFault(t *testing.T) {
 	require.NoError(t, b.Close())
 }
 
-func TestTenOpenAnEmptyFileAtOnce(t *testing.T) {
-	t.Parallel()
-	const replicas, each = 10, 20
-	path := filepath.Join(t.TempDir(), "events.db")
-	opened := make([]*asyncevents.Backend, replicas)
-	var opening sync.WaitGroup
-	for i := range opened {
-		opening.Go(func() {
-			var err error
-			opened[i], err = sqlite.Open(context.Background(), path, nil)
-			assert.NoError(t, err)
-		})
-	}
-	opening.Wait()
-	var seen starts
-	var ids []string
-	var last *asyncevents.Service
-	for i, b := range opened {
-		require.NotNil(t, b)
-		t.Cleanup(func() { assert.NoError(t, b.Close()) })
-		last, _ = run(t, b, working(&seen, time.Millisecond), func(c *asyncevents.Config) {
-			c.PollInterval = 50 * time.Millisecond
-		})
-		ids = append(ids, acceptMany(t, last, fmt.Sprintf("s%d-", i), each, bare)...)
-	}
-	awaitTally(t, last, ids, map[asyncevents.Status]int{asyncevents.StatusProcessed: replicas * each})
-	assert.Equal(t, map[int]int{1: replicas * each}, seen.perEvent())
-
-	alone := filepath.Join(t.TempDir(), "alone.db")
-	openFile(t, alone)
-	assert.Equal(t, schemaOf(t, alone), schemaOf(t, path))
-}
-
-// schemaOf returns what a database says of its schema.
-func schemaOf(t *testing.T, path string) (objects []string) {
-	t.Helper()
-	rows, err := openSQL(t, path).Query(`
-		SELECT type || ' ' || name FROM sqlite_schema
-		UNION ALL SELECT 'version ' || user_version FROM pragma_user_version ORDER BY 1`)
-	require.NoError(t, err)
-	defer func() { assert.NoError(t, rows.Close()) }()
-	for rows.Next() {
-		var name string
-		require.NoError(t, rows.Scan(&name))
-		objects = append(objects, name)
-	}
-	require.NoError(t, rows.Err())
-	return objects
+func TestTenStartAtOnceOnNothing(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, d *database) {
+		const replicas, each = 10, 20
+		opened := make([]*asyncevents.Backend, replicas)
+		var opening sync.WaitGroup
+		for i := range opened {
+			opening.Go(func() { opened[i] = d.open(t) })
+		}
+		opening.Wait()
+		var seen starts
+		var ids []string
+		var last *asyncevents.Service
+		for i, b := range opened {
+			require.NotNil(t, b)
+			last, _ = run(t, b, working(&seen, time.Millisecond), func(c *asyncevents.Config) {
+				c.PollInterval = 50 * time.Millisecond
+			})
+			ids = append(ids, acceptMany(t, last, fmt.Sprintf("s%d-", i), each, bare)...)
+		}
+		awaitTally(t, last, ids, map[asyncevents.Status]int{asyncevents.StatusProcessed: replicas * each})
+		assert.Equal(t, map[int]int{1: replicas * each}, seen.perEvent())
+		alone := d.another(t)
+		alone.open(t)
+		assert.Equal(t, alone.tables(t), d.tables(t))
+		assert.NotEmpty(t, d.tables(t))
+	})
 }
 
 func TestHandlerOutlastsItsLease(t *testing.T) {

@@ -1,0 +1,247 @@
+package asyncevents_test
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/memory"
+	"github.com/redrive-go/redrive/backends/postgres"
+	"github.com/redrive-go/redrive/backends/sqlite"
+	"github.com/redrive-go/redrive/internal/testserver"
+)
+
+// place is a store that can be opened more than once, like the file that several replicas share or that a restarted
+// process finds again.
+type place func(*testing.T) *asyncevents.Backend
+
+// places make the stores that every case runs on, each new and empty.
+var places = map[string]func(*testing.T) place{
+	"memory":   memoryPlace,
+	"sqlite":   func(t *testing.T) place { return newFile(t).open },
+	"postgres": func(t *testing.T) place { return newPostgres(t).open },
+}
+
+// servers are those places that are on a database server, where tests can go past the library.
+var servers = map[string]func(*testing.T) *database{
+	"postgres": newPostgres,
+}
+
+// onEachPlace runs a case on every kind of place.
+func onEachPlace(t *testing.T, test func(*testing.T, place)) {
+	t.Parallel()
+	onEachOf(t, places, test)
+}
+
+// onEach runs a case on a backend of every kind.
+func onEach(t *testing.T, test func(*testing.T, *asyncevents.Backend)) {
+	t.Parallel()
+	onEachOf(t, places, func(t *testing.T, open place) { test(t, open(t)) })
+}
+
+// onEachServer runs a case on every kind of database server.
+func onEachServer(t *testing.T, test func(*testing.T, *database)) {
+	t.Parallel()
+	onEachOf(t, servers, test)
+}
+
+// onEachDatabase runs a case on everything that is looked at past the library.
+func onEachDatabase(t *testing.T, test func(*testing.T, *database)) {
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, newFile(t))
+	})
+	onEachOf(t, servers, test)
+}
+
+func onEachOf[P any](t *testing.T, makers map[string]func(*testing.T) P, test func(*testing.T, P)) {
+	for name, make := range makers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, make(t))
+		})
+	}
+}
+
+// memoryPlace is one backend: what memory holds is gone with it.
+func memoryPlace(*testing.T) place {
+	b := memory.New()
+	return func(*testing.T) *asyncevents.Backend { return b }
+}
+
+// database is a place that can also be reached past the library.
+type database struct {
+	// kind is a key of places.
+	kind string
+	// dsn is how to connect to the database, in which the tables are at once.
+	dsn string
+	// prefix is what the names of tables begin with.
+	prefix string
+	// open opens a backend that is closed when the test ends, and connect one with another DSN.
+	open    place
+	connect func(t *testing.T, dsn string) *asyncevents.Backend
+	// driver is the name of the driver for database/sql.
+	driver string
+	// another makes one more empty database of the kind.
+	another func(*testing.T) *database
+	// schema asks for a line about each thing in the schema.
+	schema string
+}
+
+// sql returns a pool of connections past the library.
+func (d *database) sql(t *testing.T) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(d.driver, d.dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	return db
+}
+
+// exec runs statements past the library and returns how many rows the last one changed.
+func (d *database) exec(t *testing.T, statements ...string) (changed int64) {
+	t.Helper()
+	db, err := sql.Open(d.driver, d.dsn)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, db.Close()) }()
+	for _, statement := range statements {
+		result, err := db.ExecContext(context.Background(), statement)
+		require.NoError(t, err, statement)
+		changed, err = result.RowsAffected()
+		require.NoError(t, err)
+	}
+	return changed
+}
+
+// texts returns the only column of a query.
+func (d *database) texts(t *testing.T, query string) (texts []string) {
+	t.Helper()
+	rows, err := d.sql(t).QueryContext(t.Context(), query)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, rows.Close()) }()
+	for rows.Next() {
+		var text string
+		require.NoError(t, rows.Scan(&text))
+		texts = append(texts, text)
+	}
+	require.NoError(t, rows.Err())
+	return texts
+}
+
+// tables describes the schema.
+func (d *database) tables(t *testing.T) []string {
+	t.Helper()
+	return d.texts(t, d.schema)
+}
+
+// triggers are the statements that make a trigger with which a change fails at a moment, "BEFORE INSERT ON table", and
+// those that take it away again.
+var triggers = map[string]func(moment, table string) (injure, mend []string){
+	"sqlite": func(moment, table string) (injure, mend []string) {
+		return []string{`CREATE TRIGGER fault ` + moment + table + ` BEGIN SELECT RAISE(ABORT, 'injected'); END`},
+			[]string{`DROP TRIGGER fault`}
+	},
+	"postgres": func(moment, table string) (injure, mend []string) {
+		return []string{
+			`CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'injected'; END $$`,
+			`CREATE TRIGGER fault ` + moment + table + ` FOR EACH ROW EXECUTE FUNCTION fault()`,
+		}, []string{`DROP TRIGGER fault ON ` + table, `DROP FUNCTION fault`}
+	},
+	"mysql": func(moment, table string) (injure, mend []string) {
+		return []string{`CREATE TRIGGER fault ` + moment + table +
+			` FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'injected'`}, []string{`DROP TRIGGER fault`}
+	},
+}
+
+// injure has a change fail at a moment such as "BEFORE INSERT ON dead_letters", until mend is called.
+func (d *database) injure(t *testing.T, moment string) (mend func()) {
+	t.Helper()
+	at := strings.LastIndex(moment, " ") + 1
+	injure, mendWith := triggers[d.kind](moment[:at], d.prefix+moment[at:])
+	d.exec(t, injure...)
+	return func() { d.exec(t, mendWith...) }
+}
+
+// newFile is a database in a file.
+func newFile(t *testing.T) *database {
+	path := filepath.Join(t.TempDir(), "events.db")
+	return &database{
+		kind: "sqlite", dsn: "file:" + path + "?_pragma=busy_timeout(10000)", driver: "sqlite", connect: openFile,
+		open: func(t *testing.T) *asyncevents.Backend { return openFile(t, path) }, another: newFile,
+		schema: `SELECT type || ' ' || name FROM sqlite_schema
+			UNION ALL SELECT 'version ' || user_version FROM pragma_user_version ORDER BY 1`,
+	}
+}
+
+func openFile(t *testing.T, path string) *asyncevents.Backend {
+	t.Helper()
+	b, err := sqlite.Open(t.Context(), path, &sqlite.Config{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, b.Close()) })
+	return b
+}
+
+// crowd bounds how many tests use servers at the same time: each opens up to five backends of ten connections.
+var crowd = make(chan struct{}, 4)
+
+// join waits until there is room on the servers, and takes it until the test ends.
+func join(t *testing.T) {
+	t.Helper()
+	crowd <- struct{}{}
+	t.Cleanup(func() { <-crowd })
+}
+
+// newPostgres is a schema of its own.
+func newPostgres(t *testing.T) *database {
+	t.Helper()
+	testserver.Postgres(t)
+	join(t)
+	return newPostgresSchema(t)
+}
+
+func newPostgresSchema(t *testing.T) *database {
+	t.Helper()
+	server, schema := testserver.PostgresSchema(t)
+	return postgresAt(with(t, server, "search_path", schema), schema)
+}
+
+// postgresAt is a schema, to which the DSN leads.
+func postgresAt(dsn, schema string) *database {
+	d := &database{
+		kind: "postgres", dsn: dsn, driver: "pgx", prefix: postgres.DefaultTablePrefix, another: newPostgresSchema,
+		schema: `SELECT table_name || ' ' || column_name FROM information_schema.columns WHERE table_schema = current_schema
+			UNION ALL SELECT 'index ' || indexname FROM pg_indexes WHERE schemaname = current_schema
+			UNION ALL SELECT 'version ' || version FROM redrive_schema ORDER BY 1`,
+	}
+	d.connect = func(t *testing.T, dsn string) *asyncevents.Backend {
+		t.Helper()
+		b, err := postgres.Open(t.Context(), dsn, &postgres.Config{
+			Schema: schema, Logger: slog.New(slog.DiscardHandler),
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, b.Close()) })
+		return b
+	}
+	d.open = func(t *testing.T) *asyncevents.Backend { return d.connect(t, dsn) }
+	return d
+}
+
+// with adds a parameter to the URL of a server.
+func with(t *testing.T, dsn, name, value string) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	require.NoError(t, err)
+	values := u.Query()
+	values.Set(name, value)
+	u.RawQuery = values.Encode()
+	return u.String()
+}
