@@ -60,7 +60,10 @@ func hold(t Tx, name string) (d held, err error) {
 	if _, err := t.Exec(insertDLQ, name); err != nil {
 		return d, err
 	}
-	if err := One(t, dest, lockDLQ, name); err != nil {
+	if err = One(t, dest, lockDLQ, name); errors.Is(err, sql.ErrNoRows) { // a lax MySQL cut it
+		err = fmt.Errorf("the name of the DLQ is too long: it has %d bytes", len(name))
+	}
+	if err != nil {
 		return d, err
 	}
 	if d.id > maxDLQ {

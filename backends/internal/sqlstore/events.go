@@ -95,10 +95,22 @@ func (s *Events) flushAccepts(batch []*accepting) []error {
 		err = accept(func(t Tx) ([]*accepting, error) { return unknown(t, batch) })
 	}
 	if err != nil {
-		return gather.Fail(len(batch), err)
+		return apart(batch, err, s.flushAccepts)
 	}
 	s.queue.Ring(published)
-	return nil
+	return make([]error, len(batch))
+}
+
+// apart fails a batch, or flushes its calls one by one where it may be that one of them is at fault.
+func apart[T any](batch []T, err error, flush func([]T) []error) []error {
+	if len(batch) == 1 || errors.Is(err, ErrUnavailable) {
+		return gather.Fail(len(batch), err)
+	}
+	errs := make([]error, len(batch))
+	for i := range batch {
+		errs[i] = flush(batch[i : i+1])[0]
+	}
+	return errs
 }
 
 // errKnown is returned by accept when one of the correlation ids is known. It may have become so since it was looked up.
@@ -153,7 +165,7 @@ func hashes(t Tx, batch []*accepting) (known map[string][32]byte, err error) {
 		ids[i] = a.CorrelationID
 	}
 	known = map[string][32]byte{}
-	list, ids := list(ids)
+	list, ids := List(ids)
 	err = t.Query(func(row Scanner) error {
 		var id string
 		var hash []byte
@@ -166,9 +178,9 @@ func hashes(t Tx, batch []*accepting) (known map[string][32]byte, err error) {
 	return known, err
 }
 
-// list returns a list of parameters for values, of which the last is repeated until their number is a power of two: the
+// List returns a list of parameters for values, of which the last is repeated until their number is a power of two: the
 // fewer different statements there are, the more often one that is prepared can be used again.
-func list(values []any) (string, []any) {
+func List(values []any) (string, []any) {
 	n := 1
 	for n < len(values) {
 		n *= 2

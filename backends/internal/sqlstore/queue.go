@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -63,16 +62,10 @@ func join[T any](ctx context.Context, g *gather.Gatherer[T], call T) error {
 }
 
 func (q *Queue) flush(batch [][]Outgoing) []error {
-	all := byTopic(slices.Concat(batch...))
-	err := q.write(all)
-	if err == nil || len(batch) == 1 || errors.Is(err, ErrUnavailable) {
-		return gather.Fail(len(batch), err)
+	if err := q.write(byTopic(slices.Concat(batch...))); err != nil {
+		return apart(batch, err, q.flush) // one bad message fails alone
 	}
-	errs := make([]error, len(batch)) // one bad message fails alone
-	for i := range batch {
-		errs[i] = q.write(batch[i])
-	}
-	return errs
+	return make([]error, len(batch))
 }
 
 func (q *Queue) write(messages []Outgoing) error {

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/redrive-go/redrive/asyncevents"
-	"github.com/redrive-go/redrive/backends/internal/gather"
 	"github.com/redrive-go/redrive/backends/internal/queue"
 	"github.com/redrive-go/redrive/dlq"
 )
@@ -67,7 +66,7 @@ func (s *Events) flushOutcomes(batch []*settling) []error {
 		return err
 	})
 	if err != nil {
-		return gather.Fail(len(batch), err)
+		return apart(batch, err, s.flushOutcomes)
 	}
 	s.queue.Ring(published)
 	if slices.ContainsFunc(batch, func(c *settling) bool { return c.Again != nil }) {
