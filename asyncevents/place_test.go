@@ -96,6 +96,12 @@ type database struct {
 	another func(*testing.T) *database
 	// schema asks for a line about each thing in the schema.
 	schema string
+	// severs terminates the connections of backends, and returns a number for each.
+	severs string
+	// zoned returns a DSN whose sessions are in another time zone.
+	zoned func(*testing.T) string
+	// renumber has a table (%s) go on with a key (%d).
+	renumber string
 }
 
 // sql returns a pool of connections past the library.
@@ -120,6 +126,25 @@ func (d *database) exec(t *testing.T, statements ...string) (changed int64) {
 		require.NoError(t, err)
 	}
 	return changed
+}
+
+// sever terminates the connections of backends and returns how many there were.
+func (d *database) sever(t *testing.T) int {
+	t.Helper()
+	return len(d.texts(t, d.severs))
+}
+
+// hold runs statements in a transaction that stays open until the test ends.
+func (d *database) hold(t *testing.T, statements ...string) *sql.Tx {
+	t.Helper()
+	tx, err := d.sql(t).BeginTx(context.Background(), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback() }) // unless the test ended it
+	for _, statement := range statements {
+		_, err := tx.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	return tx
 }
 
 // texts returns the only column of a query.
@@ -211,7 +236,7 @@ func newPostgres(t *testing.T) *database {
 func newPostgresSchema(t *testing.T) *database {
 	t.Helper()
 	server, schema := testserver.PostgresSchema(t)
-	return postgresAt(with(t, server, "search_path", schema), schema)
+	return postgresAt(with(t, with(t, server, "search_path", schema), "application_name", schema), schema)
 }
 
 // postgresAt is a schema, to which the DSN leads.
@@ -221,6 +246,10 @@ func postgresAt(dsn, schema string) *database {
 		schema: `SELECT table_name || ' ' || column_name FROM information_schema.columns WHERE table_schema = current_schema
 			UNION ALL SELECT 'index ' || indexname FROM pg_indexes WHERE schemaname = current_schema
 			UNION ALL SELECT 'version ' || version FROM redrive_schema ORDER BY 1`,
+		severs: `SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity
+			WHERE application_name = current_schema AND pid <> pg_backend_pid()`,
+		zoned:    func(t *testing.T) string { return with(t, dsn, "timezone", "Asia/Kathmandu") },
+		renumber: `ALTER TABLE %s ALTER COLUMN id RESTART WITH %d`,
 	}
 	d.connect = func(t *testing.T, dsn string) *asyncevents.Backend {
 		t.Helper()
