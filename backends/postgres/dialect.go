@@ -11,8 +11,11 @@ import (
 
 const (
 	insertMessages = `
-		INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload, due)
-		SELECT u.topic, u.uuid, u.metadata, u.history, u.redrives, u.payload, {now} + u.wait
+		INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload)
+		SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::bytea[])`
+	insertDelayed = `
+		INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload, delayed, due)
+		SELECT u.topic, u.uuid, u.metadata, u.history, u.redrives, u.payload, true, {now} + u.wait
 		FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::bytea[], ?::bigint[])
 			AS u (topic, uuid, metadata, history, redrives, payload, wait)`
 	// An empty status is one that is to be tried again after wait, an empty callback leaves it as it is.
@@ -41,8 +44,8 @@ const (
 			DELETE FROM {dead_letters} WHERE id >= ? AND id <= ? AND topic = ?
 			RETURNING message_id, correlation_id, metadata, history, redrives, payload
 		), sent AS (
-			INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload, due)
-			SELECT ?::text, message_id, metadata, history, redrives + 1, payload, {now} FROM moved
+			INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload)
+			SELECT ?::text, message_id, metadata, history, redrives + 1, payload FROM moved
 		)`
 	moveBack   = moveEntries + ` SELECT count(*) FROM moved`
 	moveEvents = moveEntries + `, told AS (
@@ -59,24 +62,18 @@ const (
 type dialect struct {
 	db      *sqlstore.Server
 	inserts sync.Map
+	claims  openClaims
+
+	mu     sync.Mutex
+	scouts map[string]*scout // of each topic
+}
+
+func newDialect(db *sqlstore.Server) *dialect {
+	return &dialect{db: db, scouts: map[string]*scout{}}
 }
 
 // Name implements sqlstore.Dialect.
 func (d *dialect) Name() string { return name }
-
-// Publish implements sqlstore.Dialect.
-func (d *dialect) Publish(t sqlstore.Tx, messages []sqlstore.Outgoing) error {
-	n := len(messages)
-	topics, uuids, metadata, histories := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	redrives, waits, payloads := make([]int64, n), make([]int64, n), make([][]byte, n)
-	for i := range messages {
-		m := &messages[i]
-		topics[i], uuids[i], metadata[i], histories[i] = m.Topic, m.UUID, m.Metadata, m.History
-		redrives[i], waits[i], payloads[i] = m.Redrives, m.Wait.Microseconds(), m.Payload
-	}
-	_, err := t.Exec(insertMessages, topics, uuids, metadata, histories, redrives, payloads, waits)
-	return err
-}
 
 // Insert implements sqlstore.Dialect: one array a column, so that any number of rows is the same statement.
 func (d *dialect) Insert(t sqlstore.Tx, table string, columns []string, args []any) (int64, error) {

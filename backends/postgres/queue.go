@@ -1,9 +1,8 @@
 package postgres
 
 import (
-	"context"
-	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redrive-go/redrive/asyncevents"
@@ -12,78 +11,52 @@ import (
 )
 
 const (
-	// The last row has no message, but the time until the next one is due.
-	claimDue = `
-		WITH due AS (
-			SELECT id FROM {messages} WHERE topic = ? AND claim = 0 AND due <= {now}
-			ORDER BY due LIMIT ? FOR UPDATE SKIP LOCKED
-		), taken AS (
-			UPDATE {messages} m SET claim = ?, attempt = m.attempt + 1, due = {now} + ?, claimed_at = {now}
-			FROM due WHERE m.id = due.id
-			RETURNING m.id, m.uuid, m.payload, m.metadata, m.history, m.attempt, m.redrives, m.claimed_at
-		)
-		SELECT * FROM taken
-		UNION ALL
-		SELECT 0, '', '', '', '', 0, 0, coalesce((
-			SELECT due - {now} FROM {messages} WHERE topic = ? AND claim = 0 AND due > {now} ORDER BY due LIMIT 1), -1)`
 	endClaims = `
 		DELETE FROM {messages} m USING unnest(?::bigint[], ?::bigint[]) AS c (id, claim)
 		WHERE m.id = c.id AND m.claim = c.claim RETURNING m.id`
-	// Rows are locked in the order of their ids, so that two of these never wait for each other. Empty metadata stay as they
-	// are, and so does the history then.
-	returnClaims = `
+	// Rows are locked in the order of their ids, so that two of these never wait for each other. Messages that nobody has
+	// seen go back to where they were. Empty metadata stay as they are, and so does the history then.
+	returnMessages = `
 		WITH mine AS (
 			SELECT m.id, c.wait, c.unused, c.metadata, c.history
 			FROM {messages} m JOIN unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::text[])
 				AS c (id, claim, wait, unused, metadata, history) ON m.id = c.id AND m.claim = c.claim
 			ORDER BY m.id FOR UPDATE OF m
 		)
-		UPDATE {messages} m SET claim = 0, due = {now} + mine.wait, attempt = m.attempt - mine.unused,
+		UPDATE {messages} m SET claim = 0, attempt = m.attempt - mine.unused,
+			delayed = m.delayed OR mine.unused = 0,
+			due = CASE mine.unused WHEN 0 THEN {now} + mine.wait ELSE m.due END,
 			metadata = CASE mine.metadata WHEN '' THEN m.metadata ELSE mine.metadata END,
 			history = CASE mine.metadata WHEN '' THEN m.history ELSE mine.history END
 		FROM mine WHERE m.id = mine.id RETURNING m.id`
-	// A row that is locked is held all the same, by a transaction of the host's that completes it: nobody waits for that.
-	renewClaims = `
-		WITH free AS (
-			SELECT id FROM {messages} WHERE id = ANY (?::bigint[]) AND claim = ? FOR UPDATE SKIP LOCKED
+	// A claim is dropped only when none of its messages bears its name, whatever was counted.
+	dropClaims = `
+		DELETE FROM {claims} c WHERE c.claim = ANY (?::bigint[]) AND NOT EXISTS (
+			SELECT 1 FROM {messages} m WHERE m.id = ANY (c.ids) AND m.claim = c.claim)`
+	dropExpired = `
+		DELETE FROM {claims} c WHERE c.topic = ? AND c.until <= {now} AND NOT EXISTS (
+			SELECT 1 FROM {messages} m WHERE m.id = ANY (c.ids) AND m.claim = c.claim)`
+	// The messages that are renewed go on under a row of their own, the rest keep their time.
+	renewClaim = `
+		WITH before AS (
+			DELETE FROM {claims} WHERE claim = ? RETURNING claim, topic, until, ids
+		), rest AS (
+			INSERT INTO {claims} (claim, topic, until, ids)
+			SELECT claim, topic, until, left_over FROM (
+				SELECT claim, topic, until, ARRAY (SELECT unnest(ids) EXCEPT SELECT unnest(?::bigint[])) AS left_over
+				FROM before) r
+			WHERE cardinality(left_over) > 0
 		), renewed AS (
-			UPDATE {messages} m SET due = {now} + ? FROM free WHERE m.id = free.id
+			INSERT INTO {claims} (claim, topic, until, ids)
+			SELECT DISTINCT claim, topic, {now} + ?::bigint, ?::bigint[] FROM before
 		)
 		SELECT id FROM {messages} WHERE id = ANY (?::bigint[]) AND claim = ?`
+	// Rows that are locked are being settled, maybe by a transaction of the host's that is open yet: nobody waits for that.
 	selectExpired = `
-		SELECT id, uuid, payload, metadata, history, attempt, redrives, claim, claimed_at
-		FROM {messages} WHERE topic = ? AND claim <> 0 AND due <= {now} ORDER BY due LIMIT ? FOR UPDATE SKIP LOCKED`
+		SELECT m.id, m.uuid, m.payload, m.metadata, m.history, m.attempt, m.redrives, m.claim, m.claimed_at
+		FROM {claims} c JOIN {messages} m ON m.id = ANY (c.ids) AND m.claim = c.claim
+		WHERE c.topic = ? AND c.until <= {now} ORDER BY c.until LIMIT ? FOR UPDATE OF m SKIP LOCKED`
 )
-
-// Claim implements sqlstore.Dialect, in one statement.
-func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claimed, time.Duration, error) {
-	if err := d.db.Usable(ctx); err != nil {
-		return nil, 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, sqlstore.WriteTimeout)
-	defer cancel()
-	claimed := make([]queue.Claimed, 0, p.Limit)
-	next := int64(-1)
-	err := d.db.Direct(ctx).Query(func(row sqlstore.Scanner) error {
-		var last int64
-		c, metadata, err := sqlstore.ScanClaimed(row, &last)
-		if err != nil {
-			return err
-		}
-		if c.ID == 0 {
-			next = last
-			return nil
-		}
-		c.Owner, c.ClaimedAt = p.Owner, sqlstore.FromMicros(last)
-		c.Metadata, c.Damage = sqlstore.DecodeMetadata(metadata)
-		claimed = append(claimed, c)
-		return nil
-	}, claimDue, p.Topic, p.Limit, p.Owner, p.Lease.Microseconds(), p.Topic)
-	if errors.Is(err, sqlstore.ErrConflict) {
-		return nil, 0, nil
-	}
-	return claimed, time.Duration(next) * time.Microsecond, err
-}
 
 // Settle implements sqlstore.Dialect.
 func (d *dialect) Settle(t sqlstore.Tx, settlements []queue.Settlement) (held []bool, err error) {
@@ -102,6 +75,14 @@ func (d *dialect) Settle(t sqlstore.Tx, settlements []queue.Settlement) (held []
 	returned, err := putBack(t, back)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(back, func(s queue.Settlement) bool { return s.Outcome == queue.Unused }) {
+		d.lookAgain()
+	}
+	if empty := d.claims.settle(settlements); len(empty) > 0 {
+		if _, err := t.Exec(dropClaims, empty); err != nil {
+			return nil, err
+		}
 	}
 	held = make([]bool, len(settlements))
 	for i, s := range settlements {
@@ -141,7 +122,7 @@ func putBack(t sqlstore.Tx, back []queue.Settlement) (held func(queue.Settlement
 		}
 		histories[i] = s.History
 	}
-	return settled(t, back, returnClaims, ids, claims, waits, unused, metadata, histories)
+	return settled(t, back, returnMessages, ids, claims, waits, unused, metadata, histories)
 }
 
 // settled runs a statement that returns the ids of those messages whose claim stood: as good as always all.
@@ -163,38 +144,44 @@ func settled(
 
 // Renew implements sqlstore.Dialect.
 func (d *dialect) Renew(t sqlstore.Tx, owner int64, ids []int64, lease time.Duration) ([]int64, error) {
-	return sqlstore.Ints(t, renewClaims, ids, owner, lease.Microseconds(), ids, owner)
+	return sqlstore.Ints(t, renewClaim, owner, ids, lease.Microseconds(), ids, ids, owner)
 }
 
 // Expired implements sqlstore.Dialect.
 func (d *dialect) Expired(t sqlstore.Tx, topic string, limit int, scan func(sqlstore.Scanner) error) error {
+	if _, err := t.Exec(dropExpired, topic); err != nil {
+		return err
+	}
 	return t.Query(scan, selectExpired, topic, limit)
 }
 
 // countLimit is up to where a backlog is counted. Above it, the planner's estimate is good enough.
 const countLimit = 50_000
 
-// backlogs are the parts of a backlog, in the order of asyncevents.Backlog.
+// backlogs are what a backlog is made of. The first and the third are with those in flight, which are the last.
 var backlogs = [...]string{
-	`SELECT 1 FROM {messages} WHERE topic = ? AND claim = 0 AND due <= {now}`,
-	`SELECT 1 FROM {messages} WHERE topic = ? AND claim = 0 AND due > {now}`,
-	`SELECT 1 FROM {messages} WHERE topic = ? AND claim <> 0`,
+	`SELECT 1 FROM {messages} WHERE topic = ? AND NOT delayed`,
+	`SELECT 1 FROM {messages} WHERE topic = ? AND delayed AND due > {now}`,
+	`SELECT 1 FROM {messages} WHERE topic = ? AND delayed AND due <= {now}`,
+	`SELECT 1 FROM {claims} c JOIN {messages} m ON m.id = ANY (c.ids) AND m.claim = c.claim WHERE c.topic = ?`,
 }
+
+// countBacklogs counts all of them at one moment, each up to a limit.
+var countBacklogs = "SELECT (SELECT count(*) FROM (" + strings.Join(backlogs[:], " LIMIT ?) c), (SELECT count(*) FROM (") + " LIMIT ?) c)"
 
 // Backlog implements sqlstore.Dialect.
 func (d *dialect) Backlog(t sqlstore.Tx, topic string) (b asyncevents.Backlog, err error) {
-	for i, into := range []*int64{&b.Ready, &b.Delayed, &b.InFlight} {
-		query := "SELECT count(*) FROM (" + backlogs[i] + " LIMIT ?) counted"
-		if err := sqlstore.One(t, []any{into}, query, topic, countLimit+1); err != nil {
-			return b, err
-		}
-		if *into <= countLimit {
-			continue
-		}
-		b.Estimated = true
-		if *into, err = estimate(t, backlogs[i], topic); err != nil {
-			return b, err
+	var fresh, again int64
+	counts := [...]*int64{&fresh, &b.Delayed, &again, &b.InFlight}
+	const limit = countLimit + 1
+	err = sqlstore.One(t, []any{counts[0], counts[1], counts[2], counts[3]}, countBacklogs,
+		topic, limit, topic, limit, topic, limit, topic, limit)
+	for i, count := range counts {
+		if err == nil && *count == limit {
+			b.Estimated = true
+			*count, err = estimate(t, backlogs[i], topic)
 		}
 	}
-	return b, nil
+	b.Ready = max(0, fresh+again-b.InFlight)
+	return b, err
 }

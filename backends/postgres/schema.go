@@ -11,26 +11,40 @@ import (
 // released is never changed. {p} is the prefix of names, {s} what names the schema before them. Times are microseconds
 // since 1970.
 var migrations = []string{`
--- What waits, what is held by a consumer (claim is not 0, due is the end of its lease), what is due again later.
+-- Messages. Those that never had to wait for a time stand in the order of their ids, the delayed ones in the order in
+-- which they are due. A claim changes no indexed column, so that the changed row stays in its page and no index grows: room
+-- is left for it.
 CREATE TABLE {s}{p}messages (
 	id         bigint  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	due        bigint  NOT NULL,
+	due        bigint  NOT NULL DEFAULT 0,
 	claim      bigint  NOT NULL DEFAULT 0,
 	claimed_at bigint  NOT NULL DEFAULT 0,
 	attempt    integer NOT NULL DEFAULT 0,
 	redrives   integer NOT NULL DEFAULT 0,
-	topic      text    NOT NULL,
-	uuid       text    NOT NULL,
+	delayed    boolean NOT NULL DEFAULT false,
+	topic      text    NOT NULL COLLATE "C",
+	uuid       text    NOT NULL COLLATE "C",
 	metadata   text    NOT NULL,
 	history    text    NOT NULL DEFAULT '',
 	payload    bytea   NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX {p}messages_waiting ON {s}{p}messages (topic, id) WHERE NOT delayed;
+CREATE INDEX {p}messages_delayed ON {s}{p}messages (topic, due) WHERE delayed;
+
+-- Claims: which messages were taken together, and until when they are held. A message whose claim column says otherwise
+-- does not belong to it any more.
+CREATE TABLE {s}{p}claims (
+	claim bigint   NOT NULL,
+	topic text     NOT NULL COLLATE "C",
+	until bigint   NOT NULL,
+	ids   bigint[] NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX {p}messages_waiting ON {s}{p}messages (topic, due) WHERE claim = 0;
-CREATE INDEX {p}messages_held ON {s}{p}messages (topic, due) WHERE claim <> 0;
+CREATE INDEX {p}claims_claim ON {s}{p}claims (claim);
+CREATE INDEX {p}claims_until ON {s}{p}claims (topic, until);
 
 -- What became of every accepted event, and of its callback. Room is left in the pages for the outcome.
 CREATE TABLE {s}{p}events (
-	correlation_id      text    NOT NULL PRIMARY KEY,
+	correlation_id      text    NOT NULL COLLATE "C" PRIMARY KEY,
 	body_hash           bytea   NOT NULL,
 	created_at          bigint  NOT NULL,
 	updated_at          bigint  NOT NULL,
@@ -60,8 +74,8 @@ CREATE TABLE {s}{p}dead_letters (
 	created_at     bigint  NOT NULL,
 	accepted_at    bigint  NOT NULL,
 	redrives       integer NOT NULL,
-	topic          text    NOT NULL,
-	message_id     text    NOT NULL,
+	topic          text    NOT NULL COLLATE "C",
+	message_id     text    NOT NULL COLLATE "C",
 	correlation_id text    NOT NULL,
 	error_type     text    NOT NULL,
 	error_message  text    NOT NULL,

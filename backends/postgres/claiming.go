@@ -1,0 +1,118 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/redrive-go/redrive/backends/internal/queue"
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
+)
+
+// claimMessages takes messages that are due again, up to half of what is asked for, and for the rest new ones, so that neither
+// waits for the other to run dry. Rows are found and changed by their place in the table: they are locked in between. The
+// last row of the result has no message, but the time until the next one is due.
+const claimMessages = `
+	WITH later AS (
+		SELECT ctid, id FROM {messages} WHERE topic = ? AND delayed AND claim = 0 AND due <= {now}
+		ORDER BY due LIMIT ? FOR UPDATE SKIP LOCKED
+	), fresh AS (
+		SELECT ctid, id FROM {messages} WHERE topic = ? AND NOT delayed AND claim = 0 AND id > ?
+		ORDER BY id LIMIT ?::bigint - (SELECT count(*) FROM later) FOR UPDATE SKIP LOCKED
+	), taken AS (
+		UPDATE {messages} SET claim = ?, attempt = attempt + 1, claimed_at = {now}
+		WHERE ctid = ANY (ARRAY (SELECT ctid FROM later UNION ALL SELECT ctid FROM fresh))
+		RETURNING id, uuid, payload, metadata, history, attempt, redrives, claimed_at, delayed
+	), held AS (
+		INSERT INTO {claims} (claim, topic, until, ids)
+		SELECT ?::bigint, ?::text, {now} + ?::bigint, array_agg(id) FROM taken HAVING count(*) > 0
+	)
+	SELECT * FROM taken
+	UNION ALL
+	SELECT 0, '', '', '', '', 0, 0, CASE WHEN (SELECT count(*) FROM later) = ? THEN 0 ELSE coalesce((
+		SELECT due - {now} FROM {messages} WHERE topic = ? AND delayed AND due > {now} ORDER BY due LIMIT 1), -1) END, false`
+
+// claiming is one call of Claim.
+type claiming struct {
+	queue.ClaimParams
+	claimed []queue.Claimed
+	next    time.Duration
+	last    int64 // the last new message
+}
+
+// Claim implements sqlstore.Dialect.
+func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claimed, time.Duration, error) {
+	if err := d.db.Usable(ctx); err != nil {
+		return nil, 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sqlstore.WriteTimeout)
+	defer cancel()
+	c := &claiming{ClaimParams: p, claimed: make([]queue.Claimed, 0, p.Limit)}
+	s := d.scout(p.Topic)
+	for {
+		began := time.Now()
+		from, full := s.from(began)
+		err := c.look(d.db.Direct(ctx), from)
+		if errors.Is(err, sqlstore.ErrConflict) { // somebody else took them
+			return c.claimed, 0, nil
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		enough := len(c.claimed) == p.Limit
+		s.looked(c.last, enough, full, began, time.Now())
+		if enough || from == 0 || from <= s.lowest() {
+			break
+		}
+	}
+	d.claims.add(p.Owner, len(c.claimed))
+	return c.claimed, c.next, nil
+}
+
+// look claims what is still wanted behind the message from.
+func (c *claiming) look(t sqlstore.Tx, from int64) error {
+	limit := c.Limit - len(c.claimed)
+	half := (limit + 1) / 2
+	return t.Query(c.scan, claimMessages, c.Topic, half, c.Topic, from, limit, c.Owner,
+		c.Owner, c.Topic, c.Lease.Microseconds(), half, c.Topic)
+}
+
+func (c *claiming) scan(row sqlstore.Scanner) error {
+	var at int64
+	var delayed bool
+	m, metadata, err := sqlstore.ScanClaimed(row, &at, &delayed)
+	if err != nil {
+		return err
+	}
+	if m.ID == 0 {
+		c.next = time.Duration(at) * time.Microsecond
+		return nil
+	}
+	if !delayed {
+		c.last = max(c.last, m.ID)
+	}
+	m.Owner, m.ClaimedAt = c.Owner, sqlstore.FromMicros(at)
+	m.Metadata, m.Damage = sqlstore.DecodeMetadata(metadata)
+	c.claimed = append(c.claimed, m)
+	return nil
+}
+
+func (d *dialect) scout(topic string) *scout {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.scouts[topic]
+	if s == nil {
+		s = &scout{}
+		d.scouts[topic] = s
+	}
+	return s
+}
+
+// lookAgain has all topics looked at as a whole: something was given back to one of them.
+func (d *dialect) lookAgain() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.scouts {
+		s.again()
+	}
+}
