@@ -2,6 +2,7 @@ package asyncevents_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -59,7 +60,9 @@ func TestConnectionsTerminated(t *testing.T) {
 	times, every := long(3, 30), long(300*time.Millisecond, 2*time.Second)
 	onEachServer(t, func(t *testing.T, d *database) {
 		var seen starts
-		s, _ := run(t, d.open(t), working(&seen, 5*time.Millisecond), nil)
+		s, _ := run(t, d.open(t), working(&seen, 5*time.Millisecond), func(c *asyncevents.Config) {
+			c.Lease = 2 * time.Second // of claims that were committed, but of which nobody heard
+		})
 		var p persistent
 		p.start(s, 8)
 		var cut int
@@ -129,17 +132,15 @@ func assertGaps(t *testing.T, at []time.Time, shortest, longest time.Duration) {
 // Transactions of other applications stay open: one that still sees what was there before, so that nothing can be cleaned
 // up, and one that has locked other rows.
 func TestForeignTransactions(t *testing.T) {
-	rounds, each := 5, long(1_000, 10_000)
+	const rounds = 5
 	onEachServer(t, func(t *testing.T, d *database) {
+		each := long(1_000, 10_000)
 		var seen starts
 		s, _ := run(t, d.open(t), working(&seen, 0), nil)
 		awaitStatus(t, s, acceptMany(t, s, "before", 1, bare)[0], asyncevents.StatusProcessed)
-		for _, statements := range [][]string{
-			{"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM " + d.prefix + "events"},
-			{"SELECT correlation_id FROM " + d.prefix + "events WHERE correlation_id = 'before0' FOR UPDATE"},
-		} {
-			d.hold(t, statements...)
-		}
+		d.hold(t, sql.LevelRepeatableRead, "SELECT count(*) FROM "+d.prefix+"events")
+		d.hold(t, sql.LevelReadCommitted,
+			"SELECT correlation_id FROM "+d.prefix+"events WHERE correlation_id = 'before0' FOR UPDATE")
 		took := make([]time.Duration, rounds)
 		lone := make([]time.Duration, rounds)
 		for i := range rounds {

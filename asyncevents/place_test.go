@@ -3,11 +3,13 @@ package asyncevents_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/assert"
@@ -29,11 +31,13 @@ var places = map[string]func(*testing.T) place{
 	"memory":   memoryPlace,
 	"sqlite":   func(t *testing.T) place { return newFile(t).open },
 	"postgres": func(t *testing.T) place { return newPostgres(t).open },
+	"mysql":    func(t *testing.T) place { return newMySQL(t).open },
 }
 
 // servers are those places that are on a database server, where tests can go past the library.
 var servers = map[string]func(*testing.T) *database{
 	"postgres": newPostgres,
+	"mysql":    newMySQL,
 }
 
 // onEachPlace runs a case on every kind of place.
@@ -96,10 +100,12 @@ type database struct {
 	another func(*testing.T) *database
 	// schema asks for a line about each thing in the schema.
 	schema string
-	// severs terminates the connections of backends, and returns a number for each.
-	severs string
+	// sessions asks for the statements that terminate the connections of backends.
+	sessions string
 	// zoned returns a DSN whose sessions are in another time zone.
 	zoned func(*testing.T) string
+	// skewed opens backends for whom the server's clock is ahead of ours by so much.
+	skewed func(t *testing.T, ahead time.Duration) place
 	// renumber has a table (%s) go on with a key (%d).
 	renumber string
 }
@@ -131,20 +137,22 @@ func (d *database) exec(t *testing.T, statements ...string) (changed int64) {
 // sever terminates the connections of backends and returns how many there were.
 func (d *database) sever(t *testing.T) int {
 	t.Helper()
-	return len(d.texts(t, d.severs))
+	statements := d.texts(t, d.sessions)
+	db := d.sql(t)
+	for _, statement := range statements {
+		_, _ = db.ExecContext(t.Context(), statement) // it may have ended by itself
+	}
+	return len(statements)
 }
 
-// hold runs statements in a transaction that stays open until the test ends.
-func (d *database) hold(t *testing.T, statements ...string) *sql.Tx {
+// hold runs a statement in a transaction that stays open until the test ends.
+func (d *database) hold(t *testing.T, level sql.IsolationLevel, statement string) {
 	t.Helper()
-	tx, err := d.sql(t).BeginTx(context.Background(), nil)
+	tx, err := d.sql(t).BeginTx(context.Background(), &sql.TxOptions{Isolation: level})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = tx.Rollback() }) // unless the test ended it
-	for _, statement := range statements {
-		_, err := tx.ExecContext(t.Context(), statement)
-		require.NoError(t, err)
-	}
-	return tx
+	t.Cleanup(func() { assert.NoError(t, tx.Rollback()) })
+	_, err = tx.ExecContext(t.Context(), statement)
+	require.NoError(t, err)
 }
 
 // texts returns the only column of a query.
@@ -246,7 +254,7 @@ func postgresAt(dsn, schema string) *database {
 		schema: `SELECT table_name || ' ' || column_name FROM information_schema.columns WHERE table_schema = current_schema
 			UNION ALL SELECT 'index ' || indexname FROM pg_indexes WHERE schemaname = current_schema
 			UNION ALL SELECT 'version ' || version FROM redrive_schema ORDER BY 1`,
-		severs: `SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity
+		sessions: `SELECT 'SELECT pg_terminate_backend(' || pid || ')' FROM pg_stat_activity
 			WHERE application_name = current_schema AND pid <> pg_backend_pid()`,
 		zoned:    func(t *testing.T) string { return with(t, dsn, "timezone", "Asia/Kathmandu") },
 		renumber: `ALTER TABLE %s ALTER COLUMN id RESTART WITH %d`,
@@ -261,7 +269,19 @@ func postgresAt(dsn, schema string) *database {
 		return b
 	}
 	d.open = func(t *testing.T) *asyncevents.Backend { return d.connect(t, dsn) }
+	d.skewed = func(t *testing.T, ahead time.Duration) place { return skewedPostgres(t, d, schema, ahead) }
 	return d
+}
+
+// skewedPostgres puts functions that tell another time before those of the server.
+func skewedPostgres(t *testing.T, d *database, schema string, ahead time.Duration) place {
+	t.Helper()
+	for _, name := range []string{"now", "statement_timestamp", "transaction_timestamp", "clock_timestamp"} {
+		d.exec(t, fmt.Sprintf(`CREATE FUNCTION %s.%s() RETURNS timestamptz LANGUAGE sql STABLE
+			AS $$ SELECT pg_catalog.%[2]s() + %d * interval '1 second' $$`, schema, name, int(ahead.Seconds())))
+	}
+	skewed := with(t, d.dsn, "search_path", schema+",pg_catalog")
+	return func(t *testing.T) *asyncevents.Backend { return d.connect(t, skewed) }
 }
 
 // with adds a parameter to the URL of a server.
