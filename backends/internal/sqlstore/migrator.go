@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -72,9 +73,12 @@ func (m *Migrator) newer(version int) error {
 	return fmt.Errorf("%w: version %d, this one knows up to %d", ErrNewer, version, len(m.Versions))
 }
 
-// Version returns the version of the schema.
+// Version returns the version of the schema: 0 also where First has come halfway.
 func Version(t Tx) (version int, err error) {
 	err = One(t, []any{&version}, selectVersion)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
 	return version, err
 }
 

@@ -1,0 +1,119 @@
+package mysql
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
+	"github.com/redrive-go/redrive/internal/testserver"
+)
+
+// planned is a statement whose plan is looked at, and which index it must use for the table of that alias or name.
+type planned struct {
+	statement string
+	keys      []any // what its %s lists
+	args      []any
+	index     string
+}
+
+// fill puts some thousand rows into each table, without telling the server to count them again.
+func fill(t *testing.T, d *dialect, tx sqlstore.Tx) {
+	t.Helper()
+	const n = 3000
+	messages := make([]sqlstore.Outgoing, n)
+	for i := range messages {
+		messages[i] = sqlstore.Outgoing{Topic: "t", UUID: fmt.Sprint(i), Metadata: "{}", Payload: []byte("{}")}
+	}
+	require.NoError(t, d.Publish(tx, messages))
+	_, err := tx.Exec(`UPDATE {messages} SET held = 1, claim = 7 WHERE id <= 1000`)
+	require.NoError(t, err)
+	events := make([]any, 0, 5*n)
+	letters := make([]any, 0, 6*n)
+	for i := range n {
+		events = append(events, fmt.Sprint(i), "", "queued", int64(0), int64(0))
+		letters = append(letters, int64(1<<48+i), int64(1), int64(0), int64(0), int64(0), "t", fmt.Sprint(i), fmt.Sprint(i),
+			"", "", "", "{}", "", "")
+	}
+	added, err := d.Insert(tx, "events", []string{"correlation_id", "body_hash", "status", "created_at", "updated_at"}, events)
+	require.NoError(t, err)
+	assert.EqualValues(t, n, added)
+	_, err = d.Insert(tx, "dead_letters", []string{"id", "dlq", "created_at", "accepted_at", "redrives", "topic", "message_id",
+		"correlation_id", "error_type", "error_message", "error_stack", "metadata", "history", "payload"}, letters)
+	require.NoError(t, err)
+}
+
+func plannedStatements() map[string]planned {
+	ids, names := []any{1500, 1501, 1502}, []any{"5", "6", "7"}
+	span := []any{int64(1<<48 + 10), int64(1<<48 + 20), "t"}
+	return map[string]planned{
+		"claim":          {selectDue, nil, []any{"t", 10}, "waiting"},
+		"mark":           {claimDue, ids, []any{1, 2, 3}, "PRIMARY"},
+		"next due":       {selectNextDue, nil, []any{"t", 0}, "waiting"},
+		"expired":        {selectExpired, nil, []any{"t", 10}, "waiting"},
+		"lock claims":    {lockClaims, ids, nil, "PRIMARY"},
+		"delete":         {deleteMessages, ids, nil, "PRIMARY"},
+		"lock free":      {lockFree, ids, []any{7}, "PRIMARY"},
+		"renew":          {renewClaims, ids, []any{1}, "PRIMARY"},
+		"held":           {selectHeld, ids, []any{7}, "PRIMARY"},
+		"ready":          {backlogs[0], nil, []any{"t"}, "waiting"},
+		"delayed":        {backlogs[1], nil, []any{"t"}, "waiting"},
+		"in flight":      {backlogs[2], nil, []any{"t"}, "waiting"},
+		"lock events":    {lockEvents, names, nil, "PRIMARY"},
+		"tell events":    {tellEvents, names, nil, "PRIMARY"},
+		"tell callbacks": {tellCallbacks, names, nil, "PRIMARY"},
+		"send entries":   {sendEntries, nil, span, "PRIMARY"},
+		"sent entries":   {selectSent, nil, span, "PRIMARY"},
+		"delete entries": {deleteSent, nil, span, "PRIMARY"},
+	}
+}
+
+// TestPlans holds that what runs all the time never looks through a table, nor sorts what it finds.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	pool, err := connect(testserver.MySQLDatabase(t))
+	require.NoError(t, err)
+	names, err := (*Config)(nil).names()
+	require.NoError(t, err)
+	from := newSource(pool, true, names)
+	db := sqlstore.NewServer(name, from)
+	defer func() { assert.NoError(t, db.Close()) }()
+	require.NoError(t, db.Prepare(t.Context(), newMigrator(from, names, false), nil))
+	d := &dialect{db: db}
+	require.NoError(t, db.Write(t.Context(), func(tx sqlstore.Tx) error {
+		fill(t, d, tx)
+		return nil
+	}))
+	for what, p := range plannedStatements() {
+		statement, args := p.statement, p.args
+		if p.keys != nil {
+			list, keys := sqlstore.List(slices.Clone(p.keys))
+			statement, args = fmt.Sprintf(statement, list), append(args, keys...)
+		}
+		var plan []map[string]string
+		require.NoError(t, db.Write(t.Context(), func(tx sqlstore.Tx) (err error) {
+			plan, err = explainQuery(tx, statement, args...)
+			return err
+		}), what)
+		requireIndex(t, what, plan, p.index)
+	}
+}
+
+func requireIndex(t *testing.T, what string, plan []map[string]string, index string) {
+	t.Helper()
+	require.NotEmpty(t, plan, what)
+	for _, step := range plan {
+		if step["type"] == "" && step["key"] == "" && len(plan) > 1 { // the target of an INSERT … SELECT
+			continue
+		}
+		assert.NotContains(t, []string{"ALL", "index"}, step["type"], "%s: %v", what, step)
+		assert.Equal(t, index, step["key"], "%s: %v", what, step)
+		if what == "claim" || what == "expired" || what == "next due" {
+			assert.False(t, strings.Contains(step["Extra"], "filesort"), "%s: %v", what, step)
+		}
+	}
+}
