@@ -10,8 +10,8 @@ import (
 )
 
 // claimMessages takes messages that are due again, up to half of what is asked for, and for the rest new ones, so that neither
-// waits for the other to run dry. Rows are found and changed by their place in the table: they are locked in between. The
-// last row of the result has no message, but the time until the next one is due.
+// waits for the other to run dry. Rows are found and changed by their place in the table: they are locked in between. On
+// the way it drops claims that have ended. The last row of the result has no message, but the time until the next one is due.
 const claimMessages = `
 	WITH later AS (
 		SELECT ctid, id FROM {messages} WHERE topic = ? AND delayed AND claim = 0 AND due <= {now}
@@ -26,6 +26,8 @@ const claimMessages = `
 	), held AS (
 		INSERT INTO {claims} (claim, topic, until, ids)
 		SELECT ?::bigint, ?::text, {now} + ?::bigint, array_agg(id) FROM taken HAVING count(*) > 0
+	), dropped AS (
+		DELETE FROM {claims} WHERE claim = ANY (?::bigint[])
 	)
 	SELECT * FROM taken
 	UNION ALL
@@ -52,9 +54,14 @@ func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claim
 	for {
 		began := time.Now()
 		from, full := s.from(began)
-		err := c.look(d.db.Direct(ctx), from)
-		if errors.Is(err, sqlstore.ErrConflict) { // somebody else took them
-			return c.claimed, 0, nil
+		ended, giveBack := d.claims.take()
+		err := c.look(d.db.Direct(ctx), from, ended)
+		if err != nil {
+			giveBack()
+		}
+		if errors.Is(err, sqlstore.ErrConflict) || err != nil && len(c.claimed) > 0 {
+			c.next = 0 // somebody else was quicker, or what was taken before should be handed out all the same
+			break
 		}
 		if err != nil {
 			return nil, 0, err
@@ -70,11 +77,11 @@ func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claim
 }
 
 // look claims what is still wanted behind the message from.
-func (c *claiming) look(t sqlstore.Tx, from int64) error {
+func (c *claiming) look(t sqlstore.Tx, from int64, ended []int64) error {
 	limit := c.Limit - len(c.claimed)
 	half := (limit + 1) / 2
 	return t.Query(c.scan, claimMessages, c.Topic, half, c.Topic, from, limit, c.Owner,
-		c.Owner, c.Topic, c.Lease.Microseconds(), half, c.Topic)
+		c.Owner, c.Topic, c.Lease.Microseconds(), ended, half, c.Topic)
 }
 
 func (c *claiming) scan(row sqlstore.Scanner) error {

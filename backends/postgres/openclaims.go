@@ -7,11 +7,13 @@ import (
 	"github.com/redrive-go/redrive/backends/internal/queue"
 )
 
-// openClaims counts what is left of each claim of this process. It is a hint when to look whether a row of claims is of
-// use yet; what nobody looks at goes when its lease has run out.
+// openClaims counts what is left of each claim of this process. A claim of which everything is settled, and committed, is
+// dropped with the next claim. What is not counted down, because a process died or a transaction of the host's settled it, is
+// dropped when its lease has run out.
 type openClaims struct {
-	mu     sync.Mutex
-	claims map[int64]*openClaim
+	mu    sync.Mutex
+	open  map[int64]*openClaim
+	ended []int64
 }
 
 type openClaim struct {
@@ -19,7 +21,7 @@ type openClaim struct {
 	made time.Time
 }
 
-// crowd is how many claims are kept before the old ones among them are dropped, and old is what that means.
+// crowd is how many claims are kept before the old ones among them are forgotten, and old is what that means.
 const (
 	crowd = 4096
 	old   = time.Hour
@@ -31,33 +33,49 @@ func (o *openClaims) add(claim int64, messages int) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.claims == nil {
-		o.claims = map[int64]*openClaim{}
+	if o.open == nil {
+		o.open = map[int64]*openClaim{}
 	}
 	now := time.Now()
-	if len(o.claims) > crowd {
-		for claim, c := range o.claims {
+	if len(o.open) > crowd {
+		for claim, c := range o.open {
 			if now.Sub(c.made) > old {
-				delete(o.claims, claim)
+				delete(o.open, claim)
 			}
 		}
 	}
-	o.claims[claim] = &openClaim{messages, now}
+	o.open[claim] = &openClaim{messages, now}
 }
 
-// settle notes settlements, and returns the claims that nothing seems to be left of.
-func (o *openClaims) settle(settlements []queue.Settlement) (empty []int64) {
+// settled notes settlements that were committed. A message that somebody else has by now is settled as far as its old claim
+// is concerned.
+func (o *openClaims) settled(settlements []queue.Settlement) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i := range settlements {
-		c := o.claims[settlements[i].Owner]
+		claim := settlements[i].Owner
+		c := o.open[claim]
 		if c == nil {
 			continue
 		}
-		if c.left--; c.left <= 0 {
-			empty = append(empty, settlements[i].Owner)
-			delete(o.claims, settlements[i].Owner)
+		if c.left--; c.left == 0 {
+			o.ended = append(o.ended, claim)
+			delete(o.open, claim)
 		}
 	}
-	return empty
+}
+
+// take returns the claims to drop, and gives them back when they could not be.
+func (o *openClaims) take() (ended []int64, giveBack func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	ended, o.ended = o.ended, nil
+	if ended == nil {
+		ended = []int64{}
+	}
+	return ended, func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.ended = append(o.ended, ended...)
+	}
 }

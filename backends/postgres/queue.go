@@ -29,10 +29,7 @@ const (
 			metadata = CASE mine.metadata WHEN '' THEN m.metadata ELSE mine.metadata END,
 			history = CASE mine.metadata WHEN '' THEN m.history ELSE mine.history END
 		FROM mine WHERE m.id = mine.id RETURNING m.id`
-	// A claim is dropped only when none of its messages bears its name, whatever was counted.
-	dropClaims = `
-		DELETE FROM {claims} c WHERE c.claim = ANY (?::bigint[]) AND NOT EXISTS (
-			SELECT 1 FROM {messages} m WHERE m.id = ANY (c.ids) AND m.claim = c.claim)`
+	// An expired claim is dropped once none of its messages bears its name.
 	dropExpired = `
 		DELETE FROM {claims} c WHERE c.topic = ? AND c.until <= {now} AND NOT EXISTS (
 			SELECT 1 FROM {messages} m WHERE m.id = ANY (c.ids) AND m.claim = c.claim)`
@@ -79,10 +76,8 @@ func (d *dialect) Settle(t sqlstore.Tx, settlements []queue.Settlement) (held []
 	if slices.ContainsFunc(back, func(s queue.Settlement) bool { return s.Outcome == queue.Unused }) {
 		d.lookAgain()
 	}
-	if empty := d.claims.settle(settlements); len(empty) > 0 {
-		if _, err := t.Exec(dropClaims, empty); err != nil {
-			return nil, err
-		}
+	if h, ok := t.(sqlstore.Hooked); ok {
+		h.OnCommit(func() { d.claims.settled(settlements) })
 	}
 	held = make([]bool, len(settlements))
 	for i, s := range settlements {

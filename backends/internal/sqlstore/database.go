@@ -48,6 +48,13 @@ type Tx interface {
 	Query(scan func(Scanner) error, query string, args ...any) error
 }
 
+// Hooked is a Tx that tells of its end. Transactions of the host's do not.
+type Hooked interface {
+	Tx
+	// OnCommit has f called once the transaction is known to be committed.
+	OnCommit(f func())
+}
+
 // Scanner is one row of a result. A NULL may only be read into a pointer of a pointer, or into bytes.
 type Scanner interface {
 	Scan(dest ...any) error

@@ -37,6 +37,7 @@ type Events struct {
 	queue    *Queue
 	letters  *DeadLetters
 	accepts  *gather.Gatherer[*accepting]
+	patience patience
 	outcomes *gather.Gatherer[*settling]
 }
 
@@ -81,12 +82,14 @@ func (s *Events) failure(what, id string, err error) error {
 func (s *Events) flushAccepts(batch []*accepting) []error {
 	var published []Outgoing
 	accept := func(choose func(Tx) ([]*accepting, error)) error {
-		return s.db.Write(context.Background(), func(t Tx) error {
-			fresh, err := choose(t)
-			if err == nil {
-				published, err = s.accept(t, fresh)
-			}
-			return err
+		return s.patience.within(func(ctx context.Context) error {
+			return s.db.Write(ctx, func(t Tx) error {
+				fresh, err := choose(t)
+				if err == nil {
+					published, err = s.accept(t, fresh)
+				}
+				return err
+			})
 		})
 	}
 	// As good as always all of them are new, and nothing needs to be looked up.

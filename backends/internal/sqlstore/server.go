@@ -121,11 +121,27 @@ func (s *Server) transactOnce(ctx context.Context, work func(Tx) error) error {
 		return err
 	}
 	defer t.Rollback()
-	if err := work(t); err != nil {
+	h := &hooked{Tx: t}
+	if err := work(h); err != nil {
 		return err
 	}
-	return t.Commit()
+	if err := t.Commit(); err != nil {
+		return err
+	}
+	for _, f := range h.hooks {
+		f()
+	}
+	return nil
 }
+
+// hooked implements Hooked.
+type hooked struct {
+	Tx
+	hooks []func()
+}
+
+// OnCommit implements Hooked.
+func (h *hooked) OnCommit(f func()) { h.hooks = append(h.hooks, f) }
 
 // begin starts a transaction, on another connection where one turns out to be dead. A server that refuses connections is
 // not asked again.
