@@ -56,8 +56,10 @@ func (m *Migrator) step(i int) string {
 // run returns when the schema is up to date. As a rule it is, and one statement tells.
 func (m *Migrator) run(ctx context.Context, t Tx) error {
 	version, err := Version(t)
+	// Where making a table commits by itself, its row is missing for a moment while another replica makes them.
+	none := errors.Is(err, ErrNoTable) || errors.Is(err, sql.ErrNoRows)
 	switch {
-	case err != nil && !errors.Is(err, ErrNoTable):
+	case err != nil && !none:
 		return err
 	case err == nil && version == len(m.Versions):
 		return nil
