@@ -48,21 +48,25 @@ fuzz: ## fuzz the decoder of request bodies for a minute
 soak: servers ## the long forms of the fault tests
 	@REDRIVE_SOAK=1 $(WITH_SERVERS) $(GO) test -count=1 -timeout 60m $(TEST_FLAGS) ./...
 
-# The DLQ and the backlog of the large cases have BENCH_ENTRIES entries, the others handle BENCH_EVENTS events.
+# The DLQ and the delayed events of the large cases are BENCH_ENTRIES, the waiting ones BENCH_WAITING; the others handle
+# BENCH_EVENTS events, and those beside the peers BENCH_PEERS.
 BENCH_EVENTS  ?= 100000
+BENCH_PEERS   ?= 20000
 BENCH_COUNT   ?= 5
 BENCH_ENTRIES ?= 1000000
-BENCH         := cd bench && BENCH_ENTRIES=$(BENCH_ENTRIES) $(GO) test -run '^$$' -timeout 60m
+BENCH_WAITING ?= 10000000
+BENCH         := cd bench && BENCH_ENTRIES=$(BENCH_ENTRIES) BENCH_WAITING=$(BENCH_WAITING) $(GO) test -run '^$$' -timeout 90m
 
 bench: servers ## measure what the README says of speed; HTTP needs wrk
 	@$(WITH_SERVERS) $(MAKE) --no-print-directory measure
 
 # The steps of bench, on the servers that the environment names.
 measure:
-	$(BENCH) -bench 'Accept|Consume|Process' -benchtime $(BENCH_EVENTS)x -count $(BENCH_COUNT) .
+	$(BENCH) -bench '^Benchmark(Accept|Consume|Process)$$' -benchtime $(BENCH_EVENTS)x -count $(BENCH_COUNT) .
+	$(BENCH) -bench Peers -benchtime $(BENCH_PEERS)x -count $(BENCH_COUNT) .
 	$(BENCH) -bench Pickup -benchtime 200x -count $(BENCH_COUNT) .
-	$(BENCH) -bench HTTP -benchtime 1x -count $(BENCH_COUNT) .
-	$(BENCH) -bench 'Memory|DLQ' -benchtime 1x .
+	$(BENCH) -bench 'HTTP|Replicas' -benchtime 1x -count $(BENCH_COUNT) .
+	$(BENCH) -bench 'Memory|DLQ|Delayed|Waiting' -benchtime 1x .
 
 quickstart: ## run the example server
 	$(GO) run ./examples/quickstart

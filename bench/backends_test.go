@@ -38,6 +38,7 @@ var backends = []kind{
 		name: "postgres", durable: true, server: true, place: postgresDatabase, open: openPostgres,
 		timed: openTimed, multiply: multiplyOnPostgres, rest: vacuum,
 	},
+	{name: "mysql", durable: true, server: true, place: mysqlDatabase, open: openMySQL},
 }
 
 // durable are the backends whose store outlives the process.

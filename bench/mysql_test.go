@@ -8,7 +8,10 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/go-sql-driver/mysql"
+	driver "github.com/go-sql-driver/mysql"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/mysql"
 )
 
 // mysqlDatabase makes a database on the server named by REDRIVE_TEST_MYSQL, dropped at the end, and returns its DSN.
@@ -17,13 +20,17 @@ func mysqlDatabase(tb testing.TB) string {
 	if server == "" {
 		tb.Skip("REDRIVE_TEST_MYSQL names no MySQL or MariaDB server")
 	}
-	cfg, err := mysql.ParseDSN(server)
+	cfg, err := driver.ParseDSN(server)
 	must(tb, err)
 	name := "redrive_bench_" + strconv.FormatUint(rand.Uint64(), 36)
 	onMySQL(tb, server, "CREATE DATABASE "+name)
 	tb.Cleanup(func() { onMySQL(tb, server, "DROP DATABASE "+name) })
 	cfg.DBName = name
 	return cfg.FormatDSN()
+}
+
+func openMySQL(ctx context.Context, dsn string) (*asyncevents.Backend, error) {
+	return mysql.Open(ctx, dsn, &mysql.Config{Logger: quiet})
 }
 
 // onMySQL runs one statement on a connection of its own.

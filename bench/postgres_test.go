@@ -35,11 +35,11 @@ func openPostgres(ctx context.Context, dsn string) (*asyncevents.Backend, error)
 	return postgres.Open(ctx, dsn, &postgres.Config{Logger: quiet})
 }
 
-// multiplyOnPostgres inserts what as many calls of Publish would have inserted, the one microsecond after the other.
+// multiplyOnPostgres inserts what as many calls of Publish would have inserted.
 func multiplyOnPostgres(tb testing.TB, dsn string, n int) {
-	onPostgres(tb, dsn, fmt.Sprintf(`INSERT INTO redrive_messages (due, topic, uuid, metadata, payload)
-		SELECT due - %[1]d + i, topic, gen_random_uuid()::text, metadata, payload
-		FROM redrive_messages, generate_series(2, %[1]d) i`, n))
+	onPostgres(tb, dsn, fmt.Sprintf(`INSERT INTO redrive_messages (topic, uuid, metadata, payload)
+		SELECT topic, gen_random_uuid()::text, metadata, payload
+		FROM redrive_messages, generate_series(2, %d) i`, n))
 }
 
 // onPostgres runs one statement on a connection of its own.
