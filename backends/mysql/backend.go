@@ -62,7 +62,8 @@ func (c *Config) names() (sqlstore.Names, error) {
 
 // Open connects to a MySQL or MariaDB server with a pool of its own, of DefaultConnections. The dsn is that of
 // github.com/go-sql-driver/mysql: user:password@tcp(host:port)/database. Parameters travel within statements, which saves
-// a round trip for each, and the driver asks the server for the size of packets unless the dsn says it. See New for the rest.
+// a round trip for each, and the driver asks the server for the size of packets unless the dsn says it. See New for the
+// rest.
 func Open(ctx context.Context, dsn string, cfg *Config) (*asyncevents.Backend, error) {
 	db, err := connect(dsn)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package mysql keeps events, queues and dead letters in MySQL 8 or MariaDB 10.6, or newer, for one process or many replicas:
+// Package mysql keeps events, queues and dead letters in MySQL 8 or MariaDB 10.6, or newer, for one process or many
+// replicas:
 //
 //	backend, err := mysql.New(ctx, db, nil) // a *sql.DB of the host's
 //
@@ -9,11 +10,10 @@
 // The host's own transactions can accept events and complete them: see asyncevents.Service.AcceptTx and CompleteTx, which
 // take a *sql.Tx.
 //
-// Nothing depends on how the host's connections are set up, except that autocommit must be on and
-// sql_safe_updates off: ids and texts are columns of
-// bytes, which no collation compares and no character set converts, and times are numbers. Names of topics and DLQs and the
-// ids of messages have at most 255 bytes, and a message must fit into the server's max_allowed_packet.
+// Nothing depends on how the host's connections are set up, except that autocommit must be on: ids and texts are columns
+// of bytes, which no collation compares and no character set converts, and times are numbers. Names of topics and DLQs and the ids of messages have at most 255 bytes, and a message must fit into the server's
+// max_allowed_packet.
 //
-// Files: backend.go Open and New; source.go the host's pool; failure.go the server's errors; schema.go the tables;
-// dialect.go and queue.go the statements; rows.go those of many rows; estimate.go large counts.
+// Files: backend.go Open and New; source.go the host's pool; session.go how it is set up; failure.go the server's errors;
+// schema.go the tables; dialect.go and queue.go the statements; rows.go those of many rows; estimate.go large counts.
 package mysql

@@ -14,7 +14,8 @@ import (
 )
 
 // kinds are what a server's errors mean here. Those that are not listed are faults of the statement. See
-// https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html and https://mariadb.com/kb/en/mariadb-error-codes/.
+// https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html and
+// https://mariadb.com/kb/en/mariadb-error-codes/.
 var kinds = map[uint16]error{
 	1062: sqlstore.ErrDuplicate, // ER_DUP_ENTRY
 	1586: sqlstore.ErrDuplicate, // ER_DUP_ENTRY_WITH_KEY_NAME

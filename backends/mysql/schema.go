@@ -11,11 +11,11 @@ import (
 )
 
 // migrations bring a schema from one version to the next; their number is the present version. A migration that was
-// released is never changed. A statement that changes tables commits by itself, so each must do no harm when it is run again.
-// Times are microseconds since 1970.
+// released is never changed. A statement that changes tables commits by itself, so each must do no harm when it is run
+// again. Times are microseconds since 1970.
 //
-// Texts are bytes as well: collations with exact comparison go by different names in MySQL and MariaDB, and the server would
-// convert to and from the character set of whatever connection the host brings.
+// Texts are bytes as well: collations with exact comparison go by different names in MySQL and MariaDB, and the server
+// would convert to and from the character set of whatever connection the host brings.
 var migrations = []string{`
 -- What waits (held is 0), what is held by a consumer (held is 1, due is the end of its lease), what is due again later. held
 -- is whether claim is not 0: there are no partial indexes.

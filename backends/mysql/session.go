@@ -12,25 +12,16 @@ type session struct {
 	packet int // the largest packet that the server takes, in bytes
 }
 
-var (
-	// errNoAutocommit is returned where a statement outside of a transaction would begin one that nobody ends.
-	errNoAutocommit = errors.New("the connections must have autocommit on")
-	// errSafeUpdates is returned for a mode in which MariaDB refuses every DELETE that can be told which index to use.
-	errSafeUpdates = errors.New("the connections must have sql_safe_updates off")
-)
-
-const selectSession = `SELECT @@max_allowed_packet, @@autocommit, @@sql_safe_updates`
+// errNoAutocommit is returned where a statement outside of a transaction would begin one that nobody ends.
+var errNoAutocommit = errors.New("the connections must have autocommit on")
 
 func readSession(t sqlstore.Tx) (s session, err error) {
-	var autocommit, safe int
-	err = sqlstore.One(t, []any{&s.packet, &autocommit, &safe}, selectSession)
-	switch {
-	case err != nil:
+	var autocommit int
+	if err := sqlstore.One(t, []any{&s.packet, &autocommit}, `SELECT @@max_allowed_packet, @@autocommit`); err != nil {
 		return s, fmt.Errorf("read the session's variables: %w", err)
-	case autocommit != 1:
+	}
+	if autocommit != 1 {
 		return s, errNoAutocommit
-	case safe != 0:
-		return s, errSafeUpdates
 	}
 	return s, nil
 }
