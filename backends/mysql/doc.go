@@ -11,8 +11,8 @@
 // take a *sql.Tx.
 //
 // Nothing depends on how the host's connections are set up, except that autocommit must be on: ids and texts are columns
-// of bytes, which no collation compares and no character set converts, and times are numbers. Names of topics and DLQs and the ids of messages have at most 255 bytes, and a message must fit into the server's
-// max_allowed_packet.
+// of bytes, which no collation compares and no character set converts, and times are numbers. Names of topics and DLQs and
+// the ids of messages have at most 255 bytes, and a message must fit into the server's max_allowed_packet.
 //
 // Files: backend.go Open and New; source.go the host's pool; session.go how it is set up; failure.go the server's errors;
 // schema.go the tables; dialect.go and queue.go the statements; rows.go those of many rows; estimate.go large counts.

@@ -22,8 +22,7 @@ const (
 		UPDATE {messages} FORCE INDEX (PRIMARY) SET held = 1, claim = ?, attempt = attempt + 1, claimed_at = ?, due = ?
 		WHERE id IN %s`
 	selectNextDue = `
-		SELECT due - {now} FROM {messages} FORCE INDEX (waiting) WHERE topic = ? AND held = 0 AND due > {now} - ?
-		ORDER BY due LIMIT 1`
+		SELECT due - {now} FROM {messages} FORCE INDEX (waiting) WHERE topic = ? AND held = 0 ORDER BY due LIMIT 1`
 
 	// Rows are locked in the order of their ids, so that two of these never wait for each other.
 	lockClaims = `
@@ -100,14 +99,22 @@ func hold(t sqlstore.Tx, claimed []queue.Claimed, lease time.Duration) error {
 	return exec(t, claimDue, ids, claimed[0].Owner, sqlstore.Micros(now), sqlstore.Micros(now.Add(lease)))
 }
 
-// nextDue is how long it takes until the next message is due, of those that were not since some time ago; negative when
-// none waits.
-func nextDue(t sqlstore.Tx, topic string, since time.Duration) (time.Duration, error) {
-	waits, err := sqlstore.Ints(t, selectNextDue, topic, since.Microseconds())
+// lookAgain is after how long a message is looked for again that is due, but was locked. Who locks it is about to claim
+// it, or is looking for messages of another topic: on the way the server locks the row that comes next, too.
+const lookAgain = 10 * time.Millisecond
+
+// nextDue is how long it takes until there is something to claim: until the next message is due, or lookAgain where one was
+// due already when a look began, so long ago, that did not get it. It is negative when none waits.
+func nextDue(t sqlstore.Tx, topic string, ago time.Duration) (time.Duration, error) {
+	waits, err := sqlstore.Ints(t, selectNextDue, topic)
 	if err != nil || len(waits) == 0 {
 		return -1, err
 	}
-	return time.Duration(max(0, waits[0])) * time.Microsecond, nil
+	wait := time.Duration(waits[0]) * time.Microsecond
+	if wait < -ago {
+		return lookAgain, nil
+	}
+	return max(0, wait), nil
 }
 
 // Settle implements sqlstore.Dialect.

@@ -38,7 +38,7 @@ func (b inBytes) ExecContext(ctx context.Context, query string, args ...any) (sq
 
 // QueryContext implements sqlstore.StdExecutor.
 func (b inBytes) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return b.on.QueryContext(ctx, query, bytesOf(args)...) //nolint:sqlclosecheck // the caller does
+	return b.on.QueryContext(ctx, query, bytesOf(args)...)
 }
 
 func bytesOf(args []any) []any {

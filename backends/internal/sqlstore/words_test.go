@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,4 +17,15 @@ func TestWords(t *testing.T) {
 		assert.Equal(t, `SELECT a FROM "s"."p_dlqs" WHERE b = $1 AND c = $2 FOR UPDATE`,
 			server.Of("SELECT a FROM {dlqs} WHERE b = ? AND c = ? {lock}"))
 	}
+}
+
+func TestLongStatementsAreNotRemembered(t *testing.T) {
+	t.Parallel()
+	words := &Words{Now: "clock()"}
+	long := "VALUES (?, {now})" + strings.Repeat(", (?, {now})", 1000)
+	assert.Equal(t, strings.ReplaceAll(long, "{now}", "clock()"), words.Of(long))
+	words.known.Range(func(query, _ any) bool {
+		assert.Fail(t, "remembered", query)
+		return true
+	})
 }
