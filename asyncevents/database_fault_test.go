@@ -84,6 +84,25 @@ func TestConnectionsTerminated(t *testing.T) {
 	})
 }
 
+// What waits when a consumer starts is found at its first look, also where consumers of other topics look at the same time.
+func TestFoundAtTheFirstLook(t *testing.T) {
+	onEachPlace(t, func(t *testing.T, open place) {
+		intake, err := asyncevents.New(open(t), hopeless, quick(t, nil))
+		require.NoError(t, err)
+		b := open(t)
+		var longest time.Duration
+		for n := range 15 {
+			id := acceptMany(t, intake, fmt.Sprintf("r%d-", n), 1, bare)[0]
+			began := time.Now()
+			s, stop := run(t, b, working(new(starts), 0), func(c *asyncevents.Config) { c.PollInterval = time.Minute })
+			awaitStatus(t, s, id, asyncevents.StatusProcessed)
+			longest = max(longest, time.Since(began))
+			require.NoError(t, stop())
+		}
+		assert.Less(t, longest, 5*time.Second)
+	})
+}
+
 // A session's time zone changes nothing.
 func TestSessionTimeZone(t *testing.T) {
 	const backoff = 300 * time.Millisecond

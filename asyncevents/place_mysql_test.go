@@ -37,7 +37,14 @@ func mysqlAt(dsn string) *database {
 		kind: "mysql", dsn: dsn, driver: "mysql", prefix: mysql.DefaultTablePrefix, connect: openMySQL,
 		another: newMySQLDatabase,
 		open:    func(t *testing.T) *asyncevents.Backend { return openMySQL(t, dsn) },
-		skewed:  func(_ *testing.T, ahead time.Duration) place { return skewedMySQL(dsn, ahead) },
+		through: func(t *testing.T) (string, func(string) *asyncevents.Backend) {
+			cfg, err := mysqldriver.ParseDSN(dsn)
+			require.NoError(t, err)
+			return cfg.Addr, func(address string) *asyncevents.Backend {
+				return openMySQL(t, withMySQL(t, dsn, func(c *mysqldriver.Config) { c.Addr = address }))
+			}
+		},
+		skewed: func(_ *testing.T, ahead time.Duration) place { return skewedMySQL(dsn, ahead) },
 		zoned: func(t *testing.T) string {
 			return withMySQL(t, dsn, func(c *mysqldriver.Config) { c.Params = map[string]string{"time_zone": "'+05:45'"} })
 		},

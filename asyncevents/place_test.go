@@ -104,6 +104,8 @@ type database struct {
 	sessions string
 	// zoned returns a DSN whose sessions are in another time zone.
 	zoned func(*testing.T) string
+	// through returns where the server listens, and how to open a backend that connects to another address instead.
+	through func(*testing.T) (address string, open func(address string) *asyncevents.Backend)
 	// skewed opens backends for whom the server's clock is ahead of ours by so much.
 	skewed func(t *testing.T, ahead time.Duration) place
 	// renumber has a table (%s) go on with a key (%d).
@@ -269,6 +271,14 @@ func postgresAt(dsn, schema string) *database {
 		return b
 	}
 	d.open = func(t *testing.T) *asyncevents.Backend { return d.connect(t, dsn) }
+	d.through = func(t *testing.T) (string, func(string) *asyncevents.Backend) {
+		u, err := url.Parse(with(t, dsn, "sslmode", "disable"))
+		require.NoError(t, err)
+		return u.Host, func(address string) *asyncevents.Backend {
+			u.Host = address
+			return d.connect(t, u.String())
+		}
+	}
 	d.skewed = func(t *testing.T, ahead time.Duration) place { return skewedPostgres(t, d, schema, ahead) }
 	return d
 }

@@ -51,7 +51,7 @@ func plannedStatements() map[string]planned {
 	return map[string]planned{
 		"claim":          {selectDue, nil, []any{"t", 10}, "waiting"},
 		"mark":           {claimDue, ids, []any{1, 2, 3}, "PRIMARY"},
-		"next due":       {selectNextDue, nil, []any{"t", 0}, "waiting"},
+		"next due":       {selectNextDue, nil, []any{"t"}, "waiting"},
 		"expired":        {selectExpired, nil, []any{"t", 10}, "waiting"},
 		"lock claims":    {lockClaims, ids, nil, "PRIMARY"},
 		"delete":         {strings.Replace(deleteMessages, "?", "7", 1), ids, nil, "PRIMARY"},
