@@ -11,7 +11,8 @@ import (
 // SubscriberConfig configures one consumer of a transport. Zero values mean the documented defaults.
 type SubscriberConfig struct {
 	// Concurrency is how many messages may be in flight at once, that is, delivered and not acknowledged. As many again
-	// may be on their way into the store: a crash can have up to both of them delivered a second time. Defaults to 100.
+	// may be on their way into the store: a crash can have up to both of them delivered a second time. Where handlers
+	// are quick, up to as many are claimed for the places that will be free in a moment. Defaults to 100.
 	Concurrency int
 	// Lease is how long a claim holds without renewal. A message whose consumer died is delivered again after this
 	// time. At least 100 ms. Defaults to 30 s.

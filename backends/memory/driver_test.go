@@ -35,6 +35,8 @@ type machine struct {
 	driver   *driver
 	messages []*modelMessage
 	owners   int64
+	// published counts messages: each has a name of its own, also when others are gone.
+	published int
 }
 
 func (m *machine) waiting(now time.Time) (due, delayed []*modelMessage) {
@@ -61,7 +63,8 @@ func (m *machine) held() (held []*modelMessage) {
 
 func (m *machine) publish(t *rapid.T) {
 	wait := time.Duration(rapid.IntRange(0, 5).Draw(t, "wait")) * time.Second
-	msg := message.NewMessage(fmt.Sprint("m-", len(m.messages), "-", rapid.Int().Draw(t, "id")), nil)
+	msg := message.NewMessage(fmt.Sprint("m-", m.published), nil)
+	m.published++
 	if wait > 0 {
 		delay.Message(msg, delay.For(wait))
 	}

@@ -27,7 +27,7 @@ type consumer struct {
 	topic  string
 
 	out       chan *message.Message
-	slots     chan struct{} // one token a free place
+	places    *places
 	unsettled chan struct{} // one token a message that its handler is done with
 	settling  *gather.Gatherer[Settlement]
 
@@ -56,12 +56,9 @@ func newConsumer(ctx context.Context, s *Subscriber, topic string) *consumer {
 		driver: s.driver, cfg: s.cfg, topic: topic,
 		log:       s.log.With("topic", topic),
 		out:       make(chan *message.Message),
-		slots:     make(chan struct{}, s.cfg.Concurrency),
+		places:    newPlaces(s.cfg.Concurrency),
 		unsettled: make(chan struct{}, s.cfg.Concurrency),
 		flying:    map[*delivery]struct{}{},
-	}
-	for range s.cfg.Concurrency {
-		c.slots <- struct{}{}
 	}
 	c.settling = gather.New(maxSettleBatch, 1, c.flushSettlements)
 	c.base, c.kill = context.WithCancel(context.WithoutCancel(ctx))
@@ -84,68 +81,54 @@ func (c *consumer) run(unsubscribed, closing <-chan struct{}) {
 	keepers, endKeepers := context.WithCancel(context.Background())
 	keeping.Go(func() { c.keepLeases(keepers) })
 	keeping.Go(func() { c.keepWatch(stop) })
-	c.deliverAll(stop)
+	var claiming sync.WaitGroup
+	claiming.Go(func() { (&claimer{consumer: c}).claimAll(stop) })
+	c.handOutAll(stop)
+	claiming.Wait()
+	c.giveBack(c.places.clear())
 	close(c.out)
 	c.drain()
 	endKeepers()
 	keeping.Wait()
 }
 
-// deliverAll claims and hands out until ctx ends.
-func (c *consumer) deliverAll(ctx context.Context) {
-	rings, stopListening := c.driver.Wakes().Listen(c.topic)
-	defer stopListening()
-	var trouble backoff
-	for {
-		free := c.takeSlots(ctx)
-		if free == 0 {
-			return
-		}
-		claimed, next, err := c.driver.Claim(context.WithoutCancel(ctx), ClaimParams{
-			Topic: c.topic, Owner: newOwner(), Limit: free, Lease: c.cfg.Lease,
-		})
-		c.giveSlots(free - len(claimed))
-		switch {
-		case err != nil:
-			c.log.Warn("cannot claim messages", "error", err)
-			pause(ctx, trouble.next(), nil)
-			continue
-		case !c.handOut(ctx, claimed):
-			return
-		case len(claimed) < free:
-			wait := c.cfg.PollInterval
-			if next >= 0 {
-				wait = min(wait, max(next, time.Millisecond))
-			}
-			pause(ctx, wait, rings)
-		}
-		trouble.reset()
-	}
-}
-
-// handOut sends claimed messages to the subscriber, and gives back, as never started, what it did not take before ctx
-// ended or within AttemptTimeout. All of them hold their leases meanwhile: a subscriber that takes them one by one may
-// need longer than a lease. It returns false when ctx ended.
-func (c *consumer) handOut(ctx context.Context, claimed []Claimed) bool {
-	if len(claimed) == 0 {
-		return true
-	}
-	deliveries := c.newDeliveries(claimed)
+// handOutAll sends claimed messages to the subscriber, each when it has a place, until ctx ends.
+func (c *consumer) handOutAll(ctx context.Context) {
 	restart := time.NewTicker(max(c.cfg.AttemptTimeout/10, time.Millisecond))
 	defer restart.Stop()
-	for i, d := range deliveries {
-		if !c.offer(ctx, d, restart.C) {
-			for _, rest := range deliveries[i:] {
-				c.settle(rest, Settlement{ID: rest.ID, Owner: rest.Owner, Outcome: Unused})
+	stale := time.NewTicker(patienceAhead / 2)
+	defer stale.Stop()
+	for {
+		if d := c.places.take(); d != nil {
+			if !c.offer(ctx, d, restart.C) {
+				c.giveBack(append([]*delivery{d}, c.places.clear()...))
+				c.places.leave()
 			}
-			return ctx.Err() == nil
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.places.work:
+		case <-stale.C:
+			if c.places.waits() > patienceAhead {
+				c.giveBack(c.places.clear())
+			}
 		}
 	}
-	return true
 }
 
-// offer waits until the subscriber takes a message, and says whether it did. Its time limit does not run meanwhile: it is
-// set anew at each tick of restart. A message whose claim was lost while it waited is left out.
+// giveBack returns messages that no handler has seen, as never started.
+func (c *consumer) giveBack(unseen []*delivery) {
+	for _, d := range unseen {
+		c.settle(d, Settlement{ID: d.ID, Owner: d.Owner, Outcome: Unused})
+	}
+}
+
+// offer waits until the subscriber takes a message, and says whether it did, before ctx ended and within AttemptTimeout. Its
+// time limit does not run meanwhile: it is set anew at each tick of restart, and its lease is renewed, because a
+// subscriber that takes messages one by one may need longer than that. A message whose claim was lost while it waited
+// is left out.
 func (c *consumer) offer(ctx context.Context, d *delivery, restart <-chan time.Time) bool {
 	d.msg = messageOf(d.Claimed)
 	for c.begin(d) {
@@ -162,7 +145,7 @@ func (c *consumer) offer(ctx context.Context, d *delivery, restart <-chan time.T
 		}
 	}
 	c.forget(d)
-	c.giveSlots(1)
+	c.places.leave()
 	return true
 }
 
@@ -220,9 +203,9 @@ func (c *consumer) await(d *delivery) {
 	case <-d.msg.Nacked():
 	case <-c.base.Done(): // the shutdown's patience is over
 	}
+	defer c.places.leave()
 	if d.claim.settled.Load() {
 		c.forget(d)
-		c.giveSlots(1)
 		return
 	}
 	c.settle(d, c.outcome(d))
@@ -272,8 +255,8 @@ func (c *consumer) unfinished(claimed Claimed, reason error) Settlement {
 	return s
 }
 
-// settle ends a delivery. Its place is free at once: the next message is claimed while this one is settled, often in
-// the same commit. unsettled keeps the two from drifting apart when the store is slow.
+// settle ends a delivery. Its place is free at once: the next message is handed out while this one is settled. unsettled
+// keeps the two from drifting apart when the store is slow.
 func (c *consumer) settle(d *delivery, s Settlement) {
 	c.unsettled <- struct{}{}
 	c.settling.Send(s, func(err error) {
@@ -284,7 +267,6 @@ func (c *consumer) settle(d *delivery, s Settlement) {
 		<-c.unsettled
 		c.forget(d)
 	})
-	c.giveSlots(1)
 }
 
 // settleAgain tries until the store answers or the claim cannot hold any longer. A settlement that is lost in the end
@@ -349,34 +331,6 @@ func (c *consumer) drain() {
 	}
 	c.kill()
 	<-done
-}
-
-// takeSlots waits for a free place and takes all there are; 0 when ctx ended.
-func (c *consumer) takeSlots(ctx context.Context) (n int) {
-	select {
-	case <-ctx.Done():
-		return 0
-	case <-c.slots:
-		n = 1
-	}
-	if ctx.Err() != nil {
-		c.giveSlots(1)
-		return 0
-	}
-	for {
-		select {
-		case <-c.slots:
-			n++
-		default:
-			return n
-		}
-	}
-}
-
-func (c *consumer) giveSlots(n int) {
-	for range n {
-		c.slots <- struct{}{}
-	}
 }
 
 // pause waits for d, a ring, or the end of ctx.
