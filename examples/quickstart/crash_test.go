@@ -22,7 +22,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
-	"github.com/redrive-go/redrive/backends/sqlite"
 	"github.com/redrive-go/redrive/export"
 	"github.com/redrive-go/redrive/retry"
 )
@@ -30,30 +29,39 @@ import (
 // crashConcurrency is how many events are in flight at most, and so how many runs a kill may double.
 const crashConcurrency = 20
 
-// crashes says how many events are sent and how often the process is killed meanwhile. REDRIVE_SOAK=1 makes it more.
-func crashes() (events, kills int) {
+// long returns the number for the short form of a case, or the one for its long form when REDRIVE_SOAK is set.
+func long(short, soak int) int {
 	if os.Getenv("REDRIVE_SOAK") != "" {
-		return 10_000, 50
+		return soak
 	}
-	return 2_000, 5
+	return short
 }
 
-// senders send events to a server that comes and goes, each until it is accepted.
+// senders send events to servers that come and go, each until it is accepted.
 type senders struct {
-	base     atomic.Pointer[string]
+	bases    []*atomic.Pointer[string] // of each server
 	next     atomic.Int64
 	accepted atomic.Int64
 	running  sync.WaitGroup
 }
 
+// serves says where the server of that number is now.
+func (s *senders) serves(number int, p *process) {
+	for len(s.bases) <= number {
+		s.bases = append(s.bases, new(atomic.Pointer[string]))
+	}
+	s.bases[number].Store(&p.base)
+}
+
 func (s *senders) start(ctx context.Context, events, count int) {
-	for range count {
+	for number := range count {
+		base := s.bases[number%len(s.bases)]
 		s.running.Go(func() {
 			transport := &http.Transport{}
 			defer transport.CloseIdleConnections()
 			client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
 			for n := s.next.Add(1); n <= int64(events) && ctx.Err() == nil; n = s.next.Add(1) {
-				for !s.send(ctx, client, eventBody(crashID(int(n)), `{"sleep_ms":3}`)) && ctx.Err() == nil {
+				for !s.send(ctx, client, base, eventBody(crashID(int(n)), `{"sleep_ms":3}`)) && ctx.Err() == nil {
 					time.Sleep(5 * time.Millisecond) // the server is down or going down: ask again
 				}
 			}
@@ -64,8 +72,8 @@ func (s *senders) start(ctx context.Context, events, count int) {
 func crashID(n int) string { return "e" + strconv.Itoa(n) }
 
 // send is whether the event was answered with 202.
-func (s *senders) send(ctx context.Context, client *http.Client, body string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, *s.base.Load()+eventsPath, bytes.NewReader([]byte(body)))
+func (s *senders) send(ctx context.Context, client *http.Client, base *atomic.Pointer[string], body string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, *base.Load()+eventsPath, bytes.NewReader([]byte(body)))
 	if err != nil {
 		return false
 	}
@@ -86,37 +94,41 @@ func (s *senders) send(ctx context.Context, client *http.Client, body string) bo
 // No event that was answered with 202 is lost when the process is killed, wherever it stands, and at most those in
 // flight run twice. Kills are counted as attempts, so that an event which many of them meet becomes a dead letter.
 func TestProcessKilledUnderLoad(t *testing.T) {
-	t.Parallel()
-	events, kills := crashes()
-	folder := t.TempDir()
-	ledgerPath := filepath.Join(folder, "ledger")
-	args := []string{"-dsn", filepath.Join(folder, "e.db"), "-ledger", ledgerPath,
-		"-concurrency", strconv.Itoa(crashConcurrency)}
-	p := launch(t, args...)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
-	var s senders
-	s.base.Store(&p.base)
-	s.start(ctx, events, 16)
-	for _, moment := range killMoments(events, kills) {
-		eventually(t, func() bool { return s.accepted.Load() >= moment }, "only %d accepted", s.accepted.Load())
-		p.kill(t)
-		p = launch(t, args...)
-		s.base.Store(&p.base)
-	}
-	s.running.Wait()
-	require.EqualValues(t, events, s.accepted.Load())
+	onEachStore(t, func(t *testing.T, store []string) {
+		events, kills := long(1_000, 10_000), long(4, 50)
+		ledgerPath := filepath.Join(t.TempDir(), "ledger")
+		args := append(store, "-ledger", ledgerPath, "-concurrency", strconv.Itoa(crashConcurrency))
+		p := launch(t, args...)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		var s senders
+		s.serves(0, p)
+		s.start(ctx, events, 16)
+		for _, moment := range killMoments(events, kills) {
+			eventually(t, func() bool { return s.accepted.Load() >= moment }, "only %d accepted", s.accepted.Load())
+			p.kill(t)
+			p = launch(t, args...)
+			s.serves(0, p)
+		}
+		s.running.Wait()
+		require.EqualValues(t, events, s.accepted.Load())
 
-	dead := p.awaitEnds(t, events)
-	lines := readLedger(t, ledgerPath)
+		dead := p.awaitEnds(t, events)
+		doubled := assertRan(t, readLedger(t, ledgerPath), events, dead)
+		assert.LessOrEqual(t, doubled, kills*crashConcurrency)
+		t.Logf("%d events, %d kills: %d runs doubled, %d dead letters", events, kills, doubled, len(dead))
+		p.signal(t, termination)
+		assert.Zero(t, p.wait(t))
+	})
+}
+
+// assertRan asserts that every event ran to its end or is a dead letter, and returns how many runs there were besides.
+func assertRan(t *testing.T, lines map[string][]string, events int, dead map[string]bool) (doubled int) {
+	t.Helper()
 	for n := 1; n <= events; n++ {
 		assert.True(t, dead[crashID(n)] || len(lines[crashID(n)]) > 0, "%s never ran to its end", crashID(n))
 	}
-	doubled := sumOf(lines) - len(lines)
-	assert.LessOrEqual(t, doubled, kills*crashConcurrency)
-	t.Logf("%d events, %d kills: %d runs doubled, %d dead letters", events, kills, doubled, len(dead))
-	p.signal(t, termination)
-	assert.Zero(t, p.wait(t))
+	return sumOf(lines) - len(lines)
 }
 
 // awaitEnds waits until every event is processed; or in the DLQ, where one ends that kills have met five times. It
@@ -156,41 +168,42 @@ func killMoments(events, kills int) []int64 {
 
 // An event that ends the process takes nobody along: it is in the DLQ after five starts, the others are processed.
 func TestProcessThatAnEventEnds(t *testing.T) {
-	t.Parallel()
-	const others = 50
-	folder := t.TempDir()
-	database := filepath.Join(folder, "e.db")
-	bodies := map[string]string{"killer": `{"exit":true}`}
-	for n := range others {
-		bodies[fmt.Sprintf("good-%d", n)] = `{}`
-	}
-	preload(t, database, bodies)
-
-	args := []string{"-dsn", database, "-ledger", filepath.Join(folder, "ledger"), "-concurrency", "10"}
-	p, deaths := launch(t, args...), 0
-	for !p.isFailed(t, "killer") {
-		if p.endedWithin(20 * time.Millisecond) {
-			require.Equal(t, exitSimulated, p.code, p.stderr)
-			deaths++
-			require.LessOrEqual(t, deaths, 5, "it should be in the DLQ by now")
-			p = launch(t, args...)
+	onEachStore(t, func(t *testing.T, store []string) {
+		const others = 50
+		bodies := map[string]string{"killer": `{"exit":true}`}
+		for n := range others {
+			bodies[fmt.Sprintf("good-%d", n)] = `{}`
 		}
-	}
-	assert.Equal(t, 5, deaths)
-	assert.Equal(t, 5, p.status(t, "killer").Attempts)
-	for n := range others {
-		p.await(t, fmt.Sprintf("good-%d", n), asyncevents.StatusProcessed)
-	}
-	depth, _ := p.queue(t, asyncevents.EventsQueue)
-	assert.EqualValues(t, 1, depth)
-	_, entries := p.do(t, http.MethodGet, managePath+"/api/queues/events/entries", "")
-	assert.Contains(t, entries, `"type":"lost"`)
+		preload(t, store, bodies)
+
+		args := append(store, "-ledger", filepath.Join(t.TempDir(), "ledger"), "-concurrency", "10")
+		p, deaths := launch(t, args...), 0
+		for !p.isFailed(t, "killer") {
+			if p.endedWithin(20 * time.Millisecond) {
+				require.Equal(t, exitSimulated, p.code, p.stderr)
+				deaths++
+				require.LessOrEqual(t, deaths, 5, "it should be in the DLQ by now")
+				p = launch(t, args...)
+			}
+		}
+		assert.Equal(t, 5, deaths)
+		assert.Equal(t, 5, p.status(t, "killer").Attempts)
+		for n := range others {
+			p.await(t, fmt.Sprintf("good-%d", n), asyncevents.StatusProcessed)
+		}
+		depth, _ := p.queue(t, asyncevents.EventsQueue)
+		assert.EqualValues(t, 1, depth)
+		_, entries := p.do(t, http.MethodGet, managePath+"/api/queues/events/entries", "")
+		assert.Contains(t, entries, `"type":"lost"`)
+	})
 }
 
-// preload puts events into a database while nobody processes them, by id and the trouble they ask for.
-func preload(t *testing.T, database string, simulate map[string]string) {
+// preload puts events into a store while nobody processes them, by id and the trouble they ask for.
+func preload(t *testing.T, store []string, simulate map[string]string) {
 	t.Helper()
-	backend, err := sqlite.Open(t.Context(), database, nil)
+	o, err := parseOptions(store, io.Discard)
+	require.NoError(t, err)
+	backend, err := openBackend(t.Context(), o, quiet)
 	require.NoError(t, err)
 	exports, err := export.NewFolder(t.TempDir())
 	require.NoError(t, err)

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"net/url"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/redrive-go/redrive/internal/testserver"
+)
+
+// stores are the flags that lead to empty stores which outlive a process.
+var stores = map[string]func(*testing.T) []string{
+	backendSQLite: func(t *testing.T) []string {
+		return []string{"-dsn", filepath.Join(t.TempDir(), "e.db")}
+	},
+	backendPostgres: func(t *testing.T) []string {
+		dsn, schema := testserver.PostgresSchema(t)
+		u, err := url.Parse(dsn)
+		require.NoError(t, err)
+		values := u.Query()
+		values.Set("search_path", schema)
+		u.RawQuery = values.Encode()
+		return []string{"-backend", backendPostgres, "-dsn", u.String(), "-exports", t.TempDir()}
+	},
+}
+
+// onEachStore runs a case on every kind of store that outlives a process.
+func onEachStore(t *testing.T, test func(t *testing.T, flags []string)) {
+	t.Parallel()
+	for name, flags := range stores {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, slices.Clip(flags(t)))
+		})
+	}
+}
