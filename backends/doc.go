@@ -27,7 +27,7 @@
 //
 // Ack removes the message. Nack brings it back with the metadata that the handler left on it, after the delay that
 // stands there or else the policy's; that is a lower bound, and neither holds a place nor a connection. At most
-// Concurrency messages are in flight for a subscription.
+// Concurrency messages are in flight for a subscription; a few more may be claimed for places about to be free.
 //
 // Close of a Subscriber stops claiming and closes the channels, waits for messages in flight to be settled, at most
 // CloseTimeout, then ends their contexts and gives them back. What no handler has seen goes back without an attempt.
@@ -47,6 +47,12 @@
 // an attempt count that starts again, and the history as it is. It sets the event's status to retried where the queue
 // is asyncevents.EventsQueue, and its callback's to pending where it is asyncevents.CallbacksQueue, and counts what it
 // moved for the retry job that it is told of.
+//
+// # Transactions of the host
+//
+// Where Backend.Transactions is set, AcceptTx and SettleTx do what Accept and Settle do within an open transaction of the
+// host's, and neither commit nor roll it back. Until it ends, a message that SettleTx settled belongs to it: nobody else
+// claims it or frees its lease, and renewals do not wait. What it accepted is found soon after it commits.
 //
 // # Stores
 //
