@@ -9,6 +9,7 @@ import (
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/backends/memory"
+	"github.com/redrive-go/redrive/backends/mysql"
 	"github.com/redrive-go/redrive/backends/postgres"
 	"github.com/redrive-go/redrive/backends/sqlite"
 )
@@ -21,6 +22,8 @@ func openBackend(ctx context.Context, o options, log *slog.Logger) (*asyncevents
 		return memory.New(), nil
 	case backendPostgres:
 		return postgres.Open(ctx, o.dsn, &postgres.Config{Logger: log})
+	case backendMySQL:
+		return mysql.Open(ctx, o.dsn, &mysql.Config{Logger: log})
 	}
 	if err := os.MkdirAll(filepath.Dir(o.dsn), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the database: %w", err)

@@ -24,13 +24,14 @@ const (
 	backendMemory   = "memory"
 	backendSQLite   = "sqlite"
 	backendPostgres = "postgres"
+	backendMySQL    = "mysql"
 )
 
 // backends are those that this program has.
-var backends = []string{backendMemory, backendSQLite, backendPostgres}
+var backends = []string{backendMemory, backendSQLite, backendPostgres, backendMySQL}
 
 // laterBackends are those that this program does not have yet.
-var laterBackends = []string{"mysql", "amqp"}
+var laterBackends = []string{"amqp"}
 
 // options are the flags.
 type options struct {
@@ -78,9 +79,10 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 func (o *options) register(f *flag.FlagSet) {
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 takes a free one")
 	f.StringVar(&o.backend, "backend", backendSQLite,
-		"where events are kept: memory, sqlite or postgres; mysql and amqp come later")
+		"where events are kept: memory, sqlite, postgres or mysql; amqp comes later")
 	f.StringVar(&o.dsn, "dsn", "", "what the backend connects to: the database file of sqlite, made where missing\n"+
-		"(default redrive/quickstart.db in the user's cache folder); postgres://user@host/database")
+		"(default redrive/quickstart.db in the user's cache folder); postgres://user@host/database;\n"+
+		"user:password@tcp(host:3306)/database of mysql")
 	f.StringVar(&o.storeDSN, "store-dsn", "", "the store of -backend amqp")
 	f.BoolVar(&o.samples, "samples", true, "send a few sample events at start")
 	f.DurationVar(&o.backoff, "backoff", 0, "fixed wait between attempts (default growing: 1s, 4s, 16s, 64s)")
@@ -168,7 +170,7 @@ func (o *options) validateBackend() error {
 		return fmt.Errorf("-backend %s comes with a later version; this one has %s", o.backend, strings.Join(backends, ", "))
 	case !slices.Contains(backends, o.backend):
 		return fmt.Errorf("-backend must be one of %s, not %q", strings.Join(backends, ", "), o.backend)
-	case o.backend == backendPostgres && o.dsn == "":
+	case (o.backend == backendPostgres || o.backend == backendMySQL) && o.dsn == "":
 		return fmt.Errorf("-backend %s needs -dsn", o.backend)
 	case o.storeDSN != "":
 		return errors.New("-store-dsn belongs to -backend amqp")
