@@ -15,7 +15,8 @@ const (
 		SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::bytea[])`
 	insertDelayed = `
 		INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload, delayed, due)
-		SELECT u.topic, u.uuid, u.metadata, u.history, u.redrives, u.payload, true, {now} + u.wait
+		SELECT u.topic, u.uuid, u.metadata, u.history, u.redrives, u.payload,
+			u.wait > 0, CASE WHEN u.wait > 0 THEN {now} + u.wait ELSE 0 END
 		FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::bytea[], ?::bigint[])
 			AS u (topic, uuid, metadata, history, redrives, payload, wait)`
 	// An empty status is one that is to be tried again after wait, an empty callback leaves it as it is.

@@ -1,29 +1,25 @@
 package postgres
 
-import "github.com/redrive-go/redrive/backends/internal/sqlstore"
+import (
+	"slices"
+
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
+)
 
 // Publish implements sqlstore.Dialect.
 func (d *dialect) Publish(t sqlstore.Tx, messages []sqlstore.Outgoing) error {
-	var ready, delayed outgoing
-	ready.grow(len(messages))
-	for i := range messages {
-		if m := &messages[i]; m.Wait > 0 {
-			delayed.add(m)
-		} else {
-			ready.add(m)
-		}
+	statement, args := insertion(messages)
+	_, err := t.Exec(statement, args...)
+	return err
+}
+
+// insertion returns the statement that inserts messages, of any number, and its parameters.
+func insertion(messages []sqlstore.Outgoing) (statement string, args []any) {
+	o := newOutgoing(messages)
+	if slices.Max(append(o.waits, 0)) == 0 {
+		return insertMessages, o.columns()
 	}
-	if len(ready.topics) > 0 {
-		if _, err := t.Exec(insertMessages, ready.columns()...); err != nil {
-			return err
-		}
-	}
-	if len(delayed.topics) > 0 {
-		if _, err := t.Exec(insertDelayed, append(delayed.columns(), delayed.waits)...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return insertDelayed, append(o.columns(), o.waits)
 }
 
 // outgoing is messages by column.
@@ -33,10 +29,17 @@ type outgoing struct {
 	payloads                           [][]byte
 }
 
-func (o *outgoing) grow(n int) {
-	o.topics, o.uuids = make([]string, 0, n), make([]string, 0, n)
-	o.metadata, o.histories = make([]string, 0, n), make([]string, 0, n)
-	o.redrives, o.waits, o.payloads = make([]int64, 0, n), make([]int64, 0, n), make([][]byte, 0, n)
+func newOutgoing(messages []sqlstore.Outgoing) *outgoing {
+	n := len(messages)
+	o := &outgoing{
+		topics: make([]string, 0, n), uuids: make([]string, 0, n),
+		metadata: make([]string, 0, n), histories: make([]string, 0, n),
+		redrives: make([]int64, 0, n), waits: make([]int64, 0, n), payloads: make([][]byte, 0, n),
+	}
+	for i := range messages {
+		o.add(&messages[i])
+	}
+	return o
 }
 
 func (o *outgoing) add(m *sqlstore.Outgoing) {

@@ -1,0 +1,133 @@
+package postgres
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/redrive-go/redrive/backends/internal/queue"
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
+	"github.com/redrive-go/redrive/internal/testserver"
+)
+
+// newTestDialect returns a dialect on an empty schema.
+func newTestDialect(t *testing.T) *dialect {
+	t.Helper()
+	dsn, schema := testserver.PostgresSchema(t)
+	p, err := pgxpool.New(t.Context(), dsn)
+	require.NoError(t, err)
+	n, err := (&Config{Schema: schema}).names()
+	require.NoError(t, err)
+	from := &pool{Pool: p, own: true}
+	from.speak(newWords(n))
+	db := sqlstore.NewServer(name, from)
+	require.NoError(t, db.Prepare(t.Context(), newMigrator(db, n, false), nil))
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	return newDialect(db)
+}
+
+// fillDelayed publishes n messages that are not due, and a few that are new.
+func fillDelayed(t *testing.T, d *dialect, n int) {
+	t.Helper()
+	messages := make([]sqlstore.Outgoing, n+100)
+	for i := range messages {
+		messages[i] = sqlstore.Outgoing{Topic: "t", UUID: fmt.Sprint(i), Metadata: "{}", Payload: []byte("{}"), Wait: time.Hour}
+		if i < 100 {
+			messages[i].Wait = 0
+		}
+	}
+	require.NoError(t, d.db.Write(t.Context(), func(tx sqlstore.Tx) error { return d.Publish(tx, messages) }))
+}
+
+// plan is a step of a plan with those below it.
+type plan struct {
+	Node     string  `json:"Node Type"`
+	Relation string  `json:"Relation Name"`
+	Index    string  `json:"Index Name"`
+	Filtered float64 `json:"Rows Removed by Filter"`
+	Plans    []plan
+}
+
+// scans returns the steps that read tables.
+func (p plan) scans() (scans []plan) {
+	if p.Relation != "" && p.Node != "ModifyTable" {
+		scans = append(scans, p)
+	}
+	for _, below := range p.Plans {
+		scans = append(scans, below.scans()...)
+	}
+	return scans
+}
+
+func explained(t *testing.T, d *dialect, query string, args ...any) plan {
+	t.Helper()
+	var text []byte
+	require.NoError(t, d.db.Read(t.Context(), func(tx sqlstore.Tx) error {
+		return sqlstore.One(tx, []any{&text}, "EXPLAIN (ANALYZE, FORMAT JSON) "+query, args...)
+	}))
+	var plans []struct{ Plan plan }
+	require.NoError(t, json.Unmarshal(text, &plans))
+	require.Len(t, plans, 1)
+	return plans[0].Plan
+}
+
+// TestPlans holds that what runs all the time never looks through a table, with and without statistics, and that delayed
+// messages cost a claim nothing.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	d := newTestDialect(t)
+	fillDelayed(t, d, 20_000)
+	for _, counted := range []bool{false, true} {
+		if counted {
+			_, err := d.db.Direct(t.Context()).Exec("ANALYZE {messages}")
+			require.NoError(t, err)
+		}
+		claimed, _, err := d.Claim(t.Context(), queue.ClaimParams{Topic: "t", Owner: 7, Limit: 10, Lease: time.Minute})
+		require.NoError(t, err)
+		require.Len(t, claimed, 10)
+		ids, owners := make([]int64, 10), make([]int64, 10)
+		for i, c := range claimed {
+			ids[i], owners[i] = c.ID, 7
+		}
+		waits, texts := make([]int64, 10), make([]string, 10)
+		for what, statement := range map[string][]any{
+			"claim": {claimMessages, "t", 5, "t", int64(0), 10, int64(8), int64(8), "t", int64(1), []int64{}, 5, "t"},
+			"end":   {endClaims, ids[:5], owners[:5]}, "return": {returnMessages, ids, owners, waits, waits, texts, texts},
+			"expired": {selectExpired, "t", 10}, "in flight": {backlogs[3], "t"},
+		} {
+			for _, scan := range explained(t, d, statement[0].(string), statement[1:]...).scans() {
+				if scan.Relation == "redrive_claims" { // a page or two
+					continue
+				}
+				assert.NotEqual(t, "Seq Scan", scan.Node, "%s: %+v", what, scan)
+				assert.Less(t, scan.Filtered, 200., "%s looks at delayed messages: %+v", what, scan)
+			}
+		}
+	}
+}
+
+// A million delayed messages, or as many as a test has time for, do not slow claims down.
+func TestClaimsAmongDelayed(t *testing.T) {
+	t.Parallel()
+	d := newTestDialect(t)
+	fillDelayed(t, d, 50_000)
+	var worst time.Duration
+	for owner := range int64(30) {
+		began := time.Now()
+		claimed, next, err := d.Claim(t.Context(), queue.ClaimParams{Topic: "t", Owner: owner + 1, Limit: 5, Lease: time.Minute})
+		require.NoError(t, err)
+		worst = max(worst, time.Since(began))
+		if owner < 20 {
+			require.Len(t, claimed, 5)
+			continue
+		}
+		require.Empty(t, claimed)
+		assert.Greater(t, next, 50*time.Minute, "the next one is far away")
+	}
+	t.Log("the slowest claim took", worst)
+}

@@ -1,0 +1,156 @@
+package postgres_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/postgres"
+	"github.com/redrive-go/redrive/internal/testserver"
+)
+
+const patience = 20 * time.Second
+
+// subscribed consumes a topic of a backend that hardly ever polls.
+func subscribed(t *testing.T, b *asyncevents.Backend, concurrency int) <-chan *message.Message {
+	t.Helper()
+	sub, err := b.Subscriber(asyncevents.SubscriberConfig{Concurrency: concurrency, PollInterval: time.Hour})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, sub.Close()) })
+	messages, err := sub.Subscribe(context.Background(), "t")
+	require.NoError(t, err)
+	return messages
+}
+
+// Messages of another process are heard of long before they are looked for, and so are those that came before it listened.
+func TestOtherProcessesAreHeard(t *testing.T) {
+	t.Parallel()
+	dsn, schema := testserver.PostgresSchema(t)
+	here, there := openOwn(t, dsn, &postgres.Config{Schema: schema}), openOwn(t, dsn, &postgres.Config{Schema: schema})
+	t.Cleanup(func() { assert.NoError(t, here.Close()); assert.NoError(t, there.Close()) })
+	messages := subscribed(t, here, 10)
+	var longest time.Duration
+	for range 50 {
+		sent := time.Now()
+		require.NoError(t, there.Publisher.Publish("t", message.NewMessage(watermill.NewUUID(), nil)))
+		select {
+		case msg := <-messages:
+			longest = max(longest, time.Since(sent))
+			msg.Ack()
+		case <-time.After(patience):
+			t.Fatal("the message was not heard of")
+		}
+	}
+	t.Log("the longest took", longest)
+}
+
+// Everything that 500 messages in flight need fits into ten connections of the host's pool, of which some are idle.
+func TestTenConnections(t *testing.T) {
+	t.Parallel()
+	const inFlight, events = 500, 2000
+	dsn, schema := testserver.PostgresSchema(t)
+	cfg, err := pgxpool.ParseConfig(dsn)
+	require.NoError(t, err)
+	cfg.MaxConns = 10
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	b, err := postgres.New(t.Context(), pool, &postgres.Config{Schema: schema})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, b.Close()) })
+	var most, running atomic.Int64
+	full, done := make(chan struct{}), make(chan struct{})
+	s, err := asyncevents.New(b, func(context.Context, asyncevents.Event) (any, error) {
+		now := running.Add(1)
+		for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
+		}
+		if now == inFlight {
+			close(full)
+		}
+		<-full
+		running.Add(-1)
+		return nil, nil
+	}, &asyncevents.Config{Concurrency: inFlight, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		defer close(done)
+		assert.NoError(t, s.Run(ctx))
+	}()
+	var accepting sync.WaitGroup
+	for range 20 {
+		accepting.Go(func() {
+			for range events / 20 {
+				_, err := s.Accept(t.Context(), asyncevents.Submission{Body: []byte(`{}`)})
+				assert.NoError(t, err)
+			}
+		})
+	}
+	accepting.Wait()
+	require.Eventually(t, func() bool {
+		left, _, err := s.Backlog(t.Context(), asyncevents.EventsQueue)
+		return err == nil && left == asyncevents.Backlog{}
+	}, patience, 20*time.Millisecond)
+	assert.EqualValues(t, inFlight, most.Load())
+	assert.LessOrEqual(t, pool.Stat().TotalConns(), int32(10))
+	stop()
+	<-done
+}
+
+// collector keeps what is logged.
+type collector struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (c *collector) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.Write(p)
+}
+
+func (c *collector) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.String()
+}
+
+// Behind a pooler that hands connections around, notifications do not come through: that is found out, said, and made up for by
+// polling.
+func TestNotificationsDoNotComeThrough(t *testing.T) {
+	t.Parallel()
+	dsn, schema := testserver.PostgresSchema(t)
+	bouncer := testserver.PrivatePgBouncer(t, dsn)
+	log := &collector{}
+	b := openOwn(t, bouncer.DSN()+"&default_query_exec_mode=exec", &postgres.Config{
+		Schema: schema, Logger: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	t.Cleanup(func() { assert.NoError(t, b.Close()) })
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "polling instead") }, patience, 20*time.Millisecond)
+	sub, err := b.Subscriber(asyncevents.SubscriberConfig{PollInterval: 20 * time.Millisecond})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, sub.Close()) })
+	messages, err := sub.Subscribe(context.Background(), "t")
+	require.NoError(t, err)
+	other := openOwn(t, dsn, &postgres.Config{Schema: schema})
+	t.Cleanup(func() { assert.NoError(t, other.Close()) })
+	require.NoError(t, other.Publisher.Publish("t", message.NewMessage(watermill.NewUUID(), []byte("x"))))
+	select {
+	case msg := <-messages:
+		assert.Equal(t, "x", string(msg.Payload))
+		msg.Ack()
+	case <-time.After(patience):
+		t.Fatal("the message was not found by polling")
+	}
+}
