@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,26 @@ func onEachPlace(t *testing.T, test func(*testing.T, place)) {
 func onEach(t *testing.T, test func(*testing.T, *asyncevents.Backend)) {
 	t.Parallel()
 	onEachOf(t, places, func(t *testing.T, open place) { test(t, open(t)) })
+}
+
+// onEachLocal runs a case on a backend of every kind that needs no server; in the long form, on all.
+func onEachLocal(t *testing.T, test func(*testing.T, *asyncevents.Backend)) {
+	t.Parallel()
+	local := maps.Clone(places)
+	for name := range servers {
+		if !long(false, true) {
+			delete(local, name)
+		}
+	}
+	onEachOf(t, local, func(t *testing.T, open place) { test(t, open(t)) })
+}
+
+// few is a number for where each of so many things takes its time: a tenth of it on a server, unless the form is long.
+func few(b *asyncevents.Backend, n int) int {
+	if _, remote := servers[b.Name]; remote {
+		return long(n/10, n)
+	}
+	return n
 }
 
 // onEachServer runs a case on every kind of database server.

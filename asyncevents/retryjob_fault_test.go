@@ -109,10 +109,7 @@ func runMortal(t *testing.T, b *asyncevents.Backend, calls int64, after bool) {
 func TestRetryJobSurvivesTwentyDeaths(t *testing.T) {
 	const deaths = 20
 	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
-		entries := long(10_000/slowdown, 100_000)
-		if _, remote := servers[b.Name]; remote { // where filling takes its time
-			entries = long(2_000/slowdown, 100_000)
-		}
+		entries := few(b, long(10_000/slowdown, 100_000))
 		fill(t, b, entries)
 		var seen starts
 		s, err := asyncevents.New(b, working(&seen, 0), quick(t, nil))

@@ -230,6 +230,30 @@ func TestAcceptTxWaitsForTheOther(t *testing.T) {
 	})
 }
 
+// A transaction commits long after others that began later: what it accepted is found all the same.
+func TestAcceptTxCommittedLate(t *testing.T) {
+	onEachHost(t, func(t *testing.T, h *host) {
+		var seen starts
+		s, _ := run(t, h.open(t), working(&seen, 0), nil)
+		tx, err := h.begin(t.Context())
+		require.NoError(t, err)
+		_, err = s.AcceptTx(t.Context(), tx.tx, asyncevents.Submission{Body: []byte(`{"correlation_id":"late"}`)})
+		require.NoError(t, err)
+		var others []string
+		for began := time.Now(); time.Since(began) < long(time.Second, 45*time.Second); {
+			others = append(others, acceptMany(t, s, fmt.Sprintf("r%d-", len(others)), 50, bare)...)
+			awaitIdle(t, s, asyncevents.EventsQueue)
+		}
+		assert.Empty(t, seen.of("late"))
+		require.NoError(t, tx.commit())
+		committed := time.Now()
+		awaitStatus(t, s, "late", asyncevents.StatusProcessed)
+		t.Logf("found %v after the commit, behind %d others", time.Since(committed), len(others))
+		assert.Less(t, time.Since(committed), 5*time.Second)
+		assert.Equal(t, map[int]int{1: len(others) + 1}, seen.perEvent())
+	})
+}
+
 func TestAcceptTxIsPickedUpSoon(t *testing.T) {
 	const events = 50
 	onEachHost(t, func(t *testing.T, h *host) {
