@@ -32,25 +32,29 @@ var eventColumns = []string{"correlation_id", "body_hash", "status", "created_at
 
 // Events implements asyncevents.Store and asyncevents.TxStore.
 type Events struct {
-	db       Database
-	dialect  Dialect
-	queue    *Queue
-	letters  *DeadLetters
-	accepts  *gather.Gatherer[*accepting]
-	patience patience
-	outcomes *gather.Gatherer[*settling]
+	db        Database
+	dialect   Dialect
+	shortcuts Shortcuts // nil where the dialect has none
+	queue     *Queue
+	letters   *DeadLetters
+	accepts   *gather.Gatherer[*accepting]
+	outcomes  *gather.Gatherer[*settling]
+	patience  patience
 }
 
 // accepting is an Acceptance with the place for its answer.
 type accepting struct {
 	asyncevents.Acceptance
+	answer
 	message Outgoing
 	receipt asyncevents.Receipt
+	known   bool // as the shortcut found out
 }
 
 // NewEvents returns the store of events, which writes in up to flushers transactions at once.
 func NewEvents(db Database, dialect Dialect, q *Queue, letters *DeadLetters, flushers int) *Events {
 	s := &Events{db: db, dialect: dialect, queue: q, letters: letters}
+	s.shortcuts, _ = dialect.(Shortcuts)
 	s.accepts = gather.New(maxEventBatch, flushers, s.flushAccepts)
 	s.outcomes = gather.New(maxEventBatch, flushers, s.flushOutcomes)
 	return s
@@ -80,6 +84,23 @@ func (s *Events) failure(what, id string, err error) error {
 }
 
 func (s *Events) flushAccepts(batch []*accepting) []error {
+	others := batch
+	if s.shortcuts != nil {
+		var firsts []*accepting
+		seen := make(map[string]struct{}, len(batch))
+		firsts, others = split(batch, func(a *accepting) bool { return a.isFirst(seen) })
+		each(firsts, s.acceptQuickly)
+		for _, a := range firsts {
+			if a.known && a.err == nil {
+				others = append(others, a)
+			}
+		}
+	}
+	each(others, s.acceptTogether)
+	return answers(batch)
+}
+
+func (s *Events) acceptTogether(batch []*accepting) error {
 	var published []Outgoing
 	accept := func(choose func(Tx) ([]*accepting, error)) error {
 		return s.patience.within(func(ctx context.Context) error {
@@ -97,23 +118,10 @@ func (s *Events) flushAccepts(batch []*accepting) []error {
 	for tries := 0; errors.Is(err, errKnown) && tries < len(batch)+1; tries++ {
 		err = accept(func(t Tx) ([]*accepting, error) { return unknown(t, batch) })
 	}
-	if err != nil {
-		return apart(batch, err, s.flushAccepts)
+	if err == nil {
+		s.queue.Ring(published)
 	}
-	s.queue.Ring(published)
-	return make([]error, len(batch))
-}
-
-// apart fails a batch, or flushes its calls one by one where it may be that one of them is at fault.
-func apart[T any](batch []T, err error, flush func([]T) []error) []error {
-	if len(batch) == 1 || errors.Is(err, ErrUnavailable) {
-		return gather.Fail(len(batch), err)
-	}
-	errs := make([]error, len(batch))
-	for i := range batch {
-		errs[i] = flush(batch[i : i+1])[0]
-	}
-	return errs
+	return err
 }
 
 // errKnown is returned by accept when one of the correlation ids is known. It may have become so since it was looked up.

@@ -23,10 +23,16 @@ type Queue struct {
 	dialect  Dialect
 	bell     queue.Bell
 	announce func(topic string)
-	publish  *gather.Gatherer[[]Outgoing]
+	publish  *gather.Gatherer[*publishing]
 
 	mu     sync.Mutex
 	topics map[string]struct{} // those with a consumer in this process
+}
+
+// publishing is a call of Publish.
+type publishing struct {
+	answer
+	messages []Outgoing
 }
 
 // NewQueue returns a Queue. announce, when not nil, is called after a commit with each topic that has new messages: it
@@ -42,14 +48,11 @@ func (q *Queue) Wakes() *queue.Bell { return &q.bell }
 
 // Publish implements queue.Driver.
 func (q *Queue) Publish(ctx context.Context, topic string, messages ...*message.Message) error {
-	out := make([]Outgoing, len(messages))
-	for i, m := range messages {
-		var err error
-		if out[i], err = NewOutgoing(topic, m); err != nil {
-			return fmt.Errorf("%s: publish: %w", q.dialect.Name(), err)
-		}
+	out, err := Encode(topic, messages...)
+	if err != nil {
+		return fmt.Errorf("%s: publish: %w", q.dialect.Name(), err)
 	}
-	return join(ctx, q.publish, out)
+	return join(ctx, q.publish, &publishing{messages: out})
 }
 
 // join hands a call to the next flush, unless its context has ended already. One that ends later is too late: the flush
@@ -61,17 +64,20 @@ func join[T any](ctx context.Context, g *gather.Gatherer[T], call T) error {
 	return g.Do(call)
 }
 
-func (q *Queue) flush(batch [][]Outgoing) []error {
-	if err := q.write(byTopic(slices.Concat(batch...))); err != nil {
-		return apart(batch, err, q.flush) // one bad message fails alone
-	}
-	return make([]error, len(batch))
+func (q *Queue) flush(batch []*publishing) []error {
+	each(batch, q.publishTogether)
+	return answers(batch)
 }
 
-func (q *Queue) write(messages []Outgoing) error {
-	err := q.db.Write(context.Background(), func(t Tx) error { return q.dialect.Publish(t, messages) })
+func (q *Queue) publishTogether(batch []*publishing) error {
+	var all []Outgoing
+	for _, p := range batch {
+		all = append(all, p.messages...)
+	}
+	all = byTopic(all)
+	err := q.db.Write(context.Background(), func(t Tx) error { return q.dialect.Publish(t, all) })
 	if err == nil {
-		q.Ring(messages)
+		q.Ring(all)
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 // settling is a Settlement with the claim that it ends, if any, and the place for its answer.
 type settling struct {
 	asyncevents.Settlement
+	answer
 	claim   *queue.Claim
 	publish []Outgoing
 	lost    bool
@@ -60,19 +61,30 @@ func (s *Events) settle(ctx context.Context, settlement asyncevents.Settlement) 
 }
 
 func (s *Events) flushOutcomes(batch []*settling) []error {
+	others := batch
+	if s.shortcuts != nil {
+		var finishes []*settling
+		finishes, others = split(batch, (*settling).isFinish)
+		each(finishes, s.finish)
+	}
+	each(others, s.settleTogether)
+	return answers(batch)
+}
+
+func (s *Events) settleTogether(batch []*settling) error {
 	var published []Outgoing
 	err := s.db.Write(context.Background(), func(t Tx) (err error) {
 		published, err = s.settleAll(t, batch)
 		return err
 	})
 	if err != nil {
-		return apart(batch, err, s.flushOutcomes)
+		return err
 	}
 	s.queue.Ring(published)
 	if slices.ContainsFunc(batch, func(c *settling) bool { return c.Again != nil }) {
 		s.queue.ringConsumers()
 	}
-	return make([]error, len(batch))
+	return nil
 }
 
 // settleAll ends the claims, and then records the outcomes of those that were still held. The rows of DLQs come last:

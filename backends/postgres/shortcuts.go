@@ -1,0 +1,114 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/internal/queue"
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
+)
+
+// Both statements return the ids that they found only where these are fewer than expected: as good as never.
+const (
+	acceptAll = `
+		WITH fresh AS (
+			INSERT INTO {events} (correlation_id, body_hash, status, created_at, updated_at)
+			SELECT u.id, u.hash, 'queued', u.at, u.at FROM unnest(?::text[], ?::bytea[], ?::bigint[]) AS u (id, hash, at)
+			ON CONFLICT DO NOTHING RETURNING correlation_id
+		), sent AS (
+			INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload)
+			SELECT m.topic, m.uuid, m.metadata, m.history, m.redrives, m.payload
+			FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::bytea[])
+				AS m (event, topic, uuid, metadata, history, redrives, payload)
+			WHERE m.event IN (SELECT correlation_id FROM fresh)
+		)
+		SELECT CASE WHEN count(*) < ? THEN coalesce(json_agg(correlation_id)::text, '[]') ELSE '' END FROM fresh`
+	finishAll = `
+		WITH ended AS (
+			DELETE FROM {messages} m USING unnest(?::bigint[], ?::bigint[]) AS c (id, claim)
+			WHERE m.id = c.id AND m.claim = c.claim RETURNING m.id
+		), told AS (
+			UPDATE {events} e SET status = u.status, response = u.response, attempts = u.attempts, updated_at = {now},
+				next_attempt_at = 0
+			FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[])
+				AS u (message, id, status, response, attempts) JOIN ended ON ended.id = u.message
+			WHERE e.correlation_id = u.id
+		)
+		SELECT CASE WHEN count(*) < ? THEN coalesce(json_agg(id)::text, '[]') ELSE '' END FROM ended`
+)
+
+// AcceptAll implements sqlstore.Shortcuts.
+func (d *dialect) AcceptAll(ctx context.Context, events []sqlstore.Acceptable) ([]bool, error) {
+	n := len(events)
+	ids, hashes, ats := make([]string, n), make([][]byte, n), make([]int64, n)
+	messages := make([]sqlstore.Outgoing, n)
+	for i := range events {
+		e := &events[i]
+		ids[i], hashes[i], ats[i], messages[i] = e.CorrelationID, e.BodyHash, e.AcceptedAt, e.Message
+	}
+	args := append([]any{ids, hashes, ats, ids}, newOutgoing(messages).columns()...)
+	return shortcut(ctx, d.db, ids, acceptAll, append(args, n)...)
+}
+
+// FinishAll implements sqlstore.Shortcuts.
+func (d *dialect) FinishAll(
+	ctx context.Context, claims []queue.Settlement, outcomes []*asyncevents.Settlement,
+) ([]bool, error) {
+	n := len(claims)
+	messages, owners, attempts := make([]int64, n), make([]int64, n), make([]int64, n)
+	ids, statuses, responses := make([]string, n), make([]string, n), make([][]byte, n)
+	for i, o := range outcomes {
+		messages[i], owners[i], attempts[i] = claims[i].ID, claims[i].Owner, int64(o.Attempts)
+		ids[i], statuses[i], responses[i] = o.CorrelationID, string(o.Status), o.Response
+	}
+	held, err := shortcut(ctx, d.db, messages, finishAll, messages, owners, messages, ids, statuses, responses, attempts, n)
+	if err == nil {
+		d.claims.settled(claims)
+	}
+	return held, err
+}
+
+// shortcut runs a statement, and returns for which of the keys it found something.
+func shortcut[K comparable](
+	ctx context.Context, db *sqlstore.Server, keys []K, statement string, args ...any,
+) (found []bool, err error) {
+	if err := db.Usable(ctx); err != nil {
+		return nil, err
+	}
+	var text string
+	for {
+		err = sqlstore.One(db.Direct(ctx), []any{&text}, statement, args...)
+		if !errors.Is(err, sqlstore.ErrConflict) || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return among(keys, text)
+}
+
+// among says which keys stand in a JSON list; all of them where there is none.
+func among[K comparable](keys []K, text string) ([]bool, error) {
+	found := make([]bool, len(keys))
+	if text == "" {
+		for i := range found {
+			found[i] = true
+		}
+		return found, nil
+	}
+	var list []K
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return nil, err
+	}
+	set := make(map[K]struct{}, len(list))
+	for _, key := range list {
+		set[key] = struct{}{}
+	}
+	for i, key := range keys {
+		_, found[i] = set[key]
+	}
+	return found, nil
+}
