@@ -9,7 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const module = "github.com/redrive-go/redrive/"
+const (
+	module       = "github.com/redrive-go/redrive/"
+	watermillSQL = "github.com/ThreeDotsLabs/watermill-sql/"
+)
 
 // TestImports holds that the arrows between packages run one way, and that the core knows no driver.
 func TestImports(t *testing.T) {
@@ -24,6 +27,8 @@ func TestImports(t *testing.T) {
 		"asyncevents/management": append(drivers, module+"backends"),
 		"backends/memory":        append(drivers, module+"examples"),
 		"backends/sqlite":        {module + "examples", "html/template", "github.com/jackc/", "github.com/go-sql-driver/"},
+		"backends/postgres":      {module + "examples", "github.com/go-sql-driver/", "github.com/lib/pq", watermillSQL},
+		"backends/mysql":         {module + "examples", "github.com/jackc/", "github.com/lib/pq", watermillSQL},
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+pkg).Output()
 		require.NoError(t, err)

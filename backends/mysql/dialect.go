@@ -31,8 +31,6 @@ const (
 )
 
 var (
-	messageColumns = []string{"topic", "uuid", "metadata", "history", "redrives", "payload", "due"}
-
 	// Many rows are updated by inserting them anew. That they exist is known, and that they stay: they are locked.
 	//
 	// An empty status is one that is to be tried again after next_attempt_at, an empty callback leaves it as it is. No column
@@ -70,19 +68,6 @@ type dialect struct {
 
 // Name implements sqlstore.Dialect.
 func (d *dialect) Name() string { return name }
-
-// Publish implements sqlstore.Dialect.
-func (d *dialect) Publish(t sqlstore.Tx, messages []sqlstore.Outgoing) error {
-	args := make([]any, 0, len(messages)*len(messageColumns))
-	for i := range messages {
-		m := &messages[i]
-		args = append(args, m.Topic, m.UUID, m.Metadata, m.History, m.Redrives, m.Payload, m.Wait.Microseconds())
-	}
-	_, err := d.exec(t, rows{
-		into: into("INSERT", "messages", messageColumns), each: "(?, ?, ?, ?, ?, ?, {now} + ?)", columns: messageColumns,
-	}, args)
-	return err
-}
 
 // Insert implements sqlstore.Dialect. What IGNORE would cut was refused before, and it counts the same on every connection,
 // unlike ON DUPLICATE KEY UPDATE.

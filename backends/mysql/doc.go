@@ -15,5 +15,6 @@
 // the ids of messages have at most 255 bytes, and a message must fit into the server's max_allowed_packet.
 //
 // Files: backend.go Open and New; source.go the host's pool; session.go how it is set up; failure.go the server's errors;
-// schema.go the tables; dialect.go and queue.go the statements; rows.go those of many rows; estimate.go large counts.
+// schema.go the tables; dialect.go, publishing.go and queue.go the statements; rows.go those of many rows; inserter.go those
+// of publishing for others to run; estimate.go large counts.
 package mysql

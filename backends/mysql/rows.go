@@ -54,8 +54,7 @@ func (d *dialect) exec(t sqlstore.Tx, r rows, args []any) (changed int64, err er
 			}
 			n, size = n+1, size+row
 		}
-		values := r.each + strings.Repeat(", "+r.each, n-1)
-		now, err := t.Exec(r.into+values+r.end, args[:n*width]...)
+		now, err := t.Exec(r.statement(n), args[:n*width]...)
 		if err != nil {
 			return 0, err
 		}
@@ -63,6 +62,11 @@ func (d *dialect) exec(t sqlstore.Tx, r rows, args []any) (changed int64, err er
 		args = args[n*width:]
 	}
 	return changed, nil
+}
+
+// statement is that on n rows, of at least one.
+func (r rows) statement(n int) string {
+	return r.into + r.each + strings.Repeat(", "+r.each, n-1) + r.end
 }
 
 // size is about how many bytes a row takes within a statement, or an error that says what is too long.

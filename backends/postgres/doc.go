@@ -10,6 +10,7 @@
 // The host's own transactions can accept events and complete them: see asyncevents.Service.AcceptTx and CompleteTx, which
 // take a pgx.Tx or a *sql.Tx.
 //
-// Files: backend.go Open and New; source.go the host's pool; tx.go statements and errors; schema.go the tables; dialect.go
-// and queue.go the statements; estimate.go large counts; notifier.go and listener.go the wake-up of other processes.
+// Files: backend.go Open and New; source.go the host's pool; tx.go statements and errors; schema.go the tables; dialect.go,
+// publishing.go and queue.go the statements; inserter.go those of publishing for others to run; estimate.go large counts;
+// notifier.go and listener.go the wake-up of other processes.
 package postgres

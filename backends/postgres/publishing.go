@@ -16,10 +16,10 @@ func (d *dialect) Publish(t sqlstore.Tx, messages []sqlstore.Outgoing) error {
 // insertion returns the statement that inserts messages, of any number, and its parameters.
 func insertion(messages []sqlstore.Outgoing) (statement string, args []any) {
 	o := newOutgoing(messages)
-	if slices.Max(append(o.waits, 0)) == 0 {
-		return insertMessages, o.columns()
+	if slices.ContainsFunc(o.waits, func(wait int64) bool { return wait > 0 }) {
+		return insertDelayed, append(o.columns(), o.waits)
 	}
-	return insertDelayed, append(o.columns(), o.waits)
+	return insertMessages, o.columns()
 }
 
 // outgoing is messages by column.

@@ -36,7 +36,7 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	if p.closed.Load() {
 		return fmt.Errorf("queue: publish: %w", ErrClosed)
 	}
-	if err := checkTopic(topic); err != nil {
+	if err := CheckTopic(topic); err != nil {
 		return fmt.Errorf("queue: publish: %w", err)
 	}
 	if len(messages) == 0 {
@@ -56,7 +56,8 @@ func (p *Publisher) Close() error {
 	return nil
 }
 
-func checkTopic(topic string) error {
+// CheckTopic returns ErrBadTopic for a name that no topic may have.
+func CheckTopic(topic string) error {
 	if topic == "" || len(topic) > MaxTopicLength || !utf8.ValidString(topic) {
 		return fmt.Errorf("%w: %d bytes", ErrBadTopic, len(topic))
 	}

@@ -41,7 +41,7 @@ func NewSubscriber(driver Driver, cfg asyncevents.SubscriberConfig, logger *slog
 // is closed. The channel is closed then; messages that are in flight can still be settled for CloseTimeout. Their
 // contexts carry ctx's values but outlive it.
 func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	if err := checkTopic(topic); err != nil {
+	if err := CheckTopic(topic); err != nil {
 		return nil, fmt.Errorf("queue: subscribe: %w", err)
 	}
 	s.mu.Lock()

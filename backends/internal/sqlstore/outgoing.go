@@ -41,6 +41,21 @@ func NewOutgoing(topic string, msg *message.Message) (o Outgoing, err error) {
 	return o, nil
 }
 
+// Encode encodes messages for one topic, whose name it checks.
+func Encode(topic string, messages ...*message.Message) ([]Outgoing, error) {
+	if err := queue.CheckTopic(topic); err != nil {
+		return nil, err
+	}
+	out := make([]Outgoing, len(messages))
+	for i, m := range messages {
+		var err error
+		if out[i], err = NewOutgoing(topic, m); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 func orEmpty(payload []byte) []byte {
 	if payload == nil {
 		return []byte{}
