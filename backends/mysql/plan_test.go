@@ -46,7 +46,11 @@ func fill(t *testing.T, d *dialect, tx sqlstore.Tx, n int) {
 }
 
 func plannedStatements() map[string]planned {
-	ids, names := []any{6, 7, 8, 9, 10, 11, 12}, []any{"5", "6", "7", "8", "9", "10", "11"}
+	ids, names := []any{}, []any{}
+	for id := 2; id <= 18; id++ { // all but one of a few
+		ids, names = append(ids, id), append(names, fmt.Sprint(id-1))
+	}
+	_, gone := sqlstore.List(slices.Clone(ids))
 	span := []any{int64(1<<48 + 10), int64(1<<48 + 20), "t"}
 	return map[string]planned{
 		"claim":          {selectDue, nil, []any{"t", 10}, "waiting"},
@@ -54,7 +58,7 @@ func plannedStatements() map[string]planned {
 		"next due":       {selectNextDue, nil, []any{"t"}, "waiting"},
 		"expired":        {selectExpired, nil, []any{"t", 10}, "waiting"},
 		"lock claims":    {lockClaims, ids, nil, "PRIMARY"},
-		"delete":         {strings.Replace(deleteMessages, "?", "7", 1), ids, nil, "PRIMARY"},
+		"delete":         {deleteOf(len(gone)), nil, gone, "PRIMARY"},
 		"lock free":      {lockFree, ids, []any{7}, "PRIMARY"},
 		"renew":          {renewClaims, ids, []any{1}, "PRIMARY"},
 		"held":           {selectHeld, ids, []any{7}, "PRIMARY"},
@@ -102,6 +106,9 @@ func requireIndex(t *testing.T, what string, plan []map[string]string, index str
 	require.NotEmpty(t, plan, what)
 	for _, step := range plan {
 		if step["type"] == "" && step["key"] == "" && len(plan) > 1 { // the target of an INSERT … SELECT
+			continue
+		}
+		if strings.HasPrefix(step["table"], "<derived") { // the ids to delete
 			continue
 		}
 		assert.NotContains(t, []string{"ALL", "index"}, step["type"], "%s: %v", what, step)

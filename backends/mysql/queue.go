@@ -27,8 +27,9 @@ const (
 	// Rows are locked in the order of their ids, so that two of these never wait for each other.
 	lockClaims = `
 		SELECT id, claim, attempt FROM {messages} FORCE INDEX (PRIMARY) WHERE id IN %s ORDER BY id FOR UPDATE`
-	// A DELETE cannot be told which index to use, but with a limit it does not look through the table.
-	deleteMessages = `DELETE FROM {messages} WHERE id IN %s ORDER BY id LIMIT ?`
+	// Only a join can be kept from looking through the whole of a small table, waiting for rows that others have locked.
+	deleteMessages = `DELETE m FROM (%s) gone STRAIGHT_JOIN {messages} m FORCE INDEX (PRIMARY) ON m.id = gone.id`
+	goneID         = `SELECT CAST(? AS SIGNED) AS id`
 
 	// A row that is locked is held all the same, by a transaction of the host's that completes it: nobody waits for that.
 	lockFree = `
@@ -152,10 +153,14 @@ func remove(t sqlstore.Tx, ids []any) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	n := len(ids)
-	list, ids := sqlstore.List(ids)
-	_, err := t.Exec(fmt.Sprintf(deleteMessages, list), append(ids, n)...)
+	_, ids = sqlstore.List(ids)
+	_, err := t.Exec(deleteOf(len(ids)), ids...)
 	return err
+}
+
+// deleteOf is the statement that deletes so many messages.
+func deleteOf(n int) string {
+	return fmt.Sprintf(deleteMessages, goneID+strings.Repeat(" UNION ALL "+goneID, n-1))
 }
 
 // claimKey names a claim.
