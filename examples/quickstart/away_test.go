@@ -15,6 +15,7 @@ import (
 // privateServers are servers that a test may stop, by the backend that goes with them.
 var privateServers = map[string]func(testing.TB) *testserver.Server{
 	backendPostgres: testserver.PrivatePostgres,
+	backendMySQL:    testserver.PrivateMySQL,
 }
 
 // A store that is away at the start is waited for: the process is up, not ready, and begins by itself.

@@ -25,6 +25,9 @@ var stores = map[string]func(*testing.T) []string{
 		u.RawQuery = values.Encode()
 		return []string{"-backend", backendPostgres, "-dsn", u.String(), "-exports", t.TempDir()}
 	},
+	backendMySQL: func(t *testing.T) []string {
+		return []string{"-backend", backendMySQL, "-dsn", testserver.MySQLDatabase(t), "-exports", t.TempDir()}
+	},
 }
 
 // onEachStore runs a case on every kind of store that outlives a process.
