@@ -13,18 +13,18 @@ import (
 // Both statements return the ids that they found only where these are fewer than expected: as good as never.
 const (
 	acceptAll = `
-		WITH fresh AS (
+		WITH given AS MATERIALIZED (
+			SELECT * FROM unnest(?::text[], ?::bytea[], ?::bigint[], ?::text[], ?::bytea[])
+				AS u (id, hash, at, metadata, payload)
+		), fresh AS (
 			INSERT INTO {events} (correlation_id, body_hash, status, created_at, updated_at)
-			SELECT u.id, u.hash, 'queued', u.at, u.at FROM unnest(?::text[], ?::bytea[], ?::bigint[]) AS u (id, hash, at)
-			ON CONFLICT DO NOTHING RETURNING correlation_id
+			SELECT id, hash, 'queued', at, at FROM given ON CONFLICT DO NOTHING RETURNING correlation_id
 		), sent AS (
-			INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload)
-			SELECT m.topic, m.uuid, m.metadata, m.history, m.redrives, m.payload
-			FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::bytea[])
-				AS m (event, topic, uuid, metadata, history, redrives, payload)
-			WHERE m.event IN (SELECT correlation_id FROM fresh)
+			INSERT INTO {messages} (topic, uuid, metadata, payload)
+			SELECT ?, id, metadata, payload FROM given WHERE id IN (SELECT correlation_id FROM fresh)
 		)
-		SELECT CASE WHEN count(*) < ? THEN coalesce(json_agg(correlation_id)::text, '[]') ELSE '' END FROM fresh`
+		SELECT CASE WHEN (SELECT count(*) FROM fresh) < ?
+			THEN (SELECT coalesce(json_agg(correlation_id)::text, '[]') FROM fresh) ELSE '' END`
 	finishAll = `
 		WITH ended AS (
 			DELETE FROM {messages} m USING unnest(?::bigint[], ?::bigint[]) AS c (id, claim)
@@ -36,20 +36,20 @@ const (
 				AS u (message, id, status, response, attempts) JOIN ended ON ended.id = u.message
 			WHERE e.correlation_id = u.id
 		)
-		SELECT CASE WHEN count(*) < ? THEN coalesce(json_agg(id)::text, '[]') ELSE '' END FROM ended`
+		SELECT CASE WHEN (SELECT count(*) FROM ended) < ?
+			THEN (SELECT coalesce(json_agg(id)::text, '[]') FROM ended) ELSE '' END`
 )
 
 // AcceptAll implements sqlstore.Shortcuts.
-func (d *dialect) AcceptAll(ctx context.Context, events []sqlstore.Acceptable) ([]bool, error) {
+func (d *dialect) AcceptAll(ctx context.Context, topic string, events []sqlstore.Acceptable) ([]bool, error) {
 	n := len(events)
-	ids, hashes, ats := make([]string, n), make([][]byte, n), make([]int64, n)
-	messages := make([]sqlstore.Outgoing, n)
+	ids, metadata, ats := make([]string, n), make([]string, n), make([]int64, n)
+	hashes, payloads := make([][]byte, n), make([][]byte, n)
 	for i := range events {
 		e := &events[i]
-		ids[i], hashes[i], ats[i], messages[i] = e.CorrelationID, e.BodyHash, e.AcceptedAt, e.Message
+		ids[i], hashes[i], ats[i], metadata[i], payloads[i] = e.CorrelationID, e.BodyHash, e.AcceptedAt, e.Metadata, e.Payload
 	}
-	args := append([]any{ids, hashes, ats, ids}, newOutgoing(messages).columns()...)
-	return shortcut(ctx, d.db, ids, acceptAll, append(args, n)...)
+	return shortcut(ctx, d.db, ids, acceptAll, ids, hashes, ats, metadata, payloads, topic, n)
 }
 
 // FinishAll implements sqlstore.Shortcuts.

@@ -113,13 +113,18 @@ func LaterFrom(id, owner int64, after time.Duration, metadata message.Metadata) 
 func SplitMetadata(metadata message.Metadata) (own message.Metadata, history string) {
 	own = make(message.Metadata, len(metadata))
 	for k, v := range metadata {
-		switch k {
-		case retry.MetadataHistory:
-			history = v
-		case retry.MetadataAttempt, retry.MetadataRedrives, delayedUntilKey, delayedForKey:
-		default:
+		if IsOwn(k) {
 			own[k] = v
 		}
 	}
-	return own, history
+	return own, metadata[retry.MetadataHistory]
+}
+
+// IsOwn is whether a key of metadata is the message's own, rather than one that describes its delivery.
+func IsOwn(key string) bool {
+	switch key {
+	case retry.MetadataHistory, retry.MetadataAttempt, retry.MetadataRedrives, delayedUntilKey, delayedForKey:
+		return false
+	}
+	return true
 }

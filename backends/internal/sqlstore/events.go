@@ -88,7 +88,7 @@ func (s *Events) flushAccepts(batch []*accepting) []error {
 	if s.shortcuts != nil {
 		var firsts []*accepting
 		seen := make(map[string]struct{}, len(batch))
-		firsts, others = split(batch, func(a *accepting) bool { return a.isFirst(seen) })
+		firsts, others = split(batch, func(a *accepting) bool { return a.isFirst(batch[0].Topic, seen) })
 		each(firsts, s.acceptQuickly)
 		for _, a := range firsts {
 			if a.known && a.err == nil {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,14 +29,12 @@ type Outgoing struct {
 
 // NewOutgoing encodes a message.
 func NewOutgoing(topic string, msg *message.Message) (o Outgoing, err error) {
-	o = Outgoing{Topic: topic, UUID: msg.UUID, Payload: orEmpty(msg.Payload)}
-	var own message.Metadata
-	own, o.History = queue.SplitMetadata(msg.Metadata)
+	o = Outgoing{Topic: topic, UUID: msg.UUID, History: msg.Metadata[retry.MetadataHistory], Payload: orEmpty(msg.Payload)}
 	if text := msg.Metadata.Get(retry.MetadataRedrives); text != "" {
 		o.Redrives, _ = strconv.ParseInt(text, 10, 32) // what is no number counts as none
 	}
 	o.Wait, _ = queue.DelayOf(msg.Metadata)
-	if o.Metadata, err = EncodeMetadata(own); err != nil {
+	if o.Metadata, err = encodeOwn(msg.Metadata); err != nil {
 		return o, fmt.Errorf("message %s: %w", msg.UUID, err)
 	}
 	return o, nil
@@ -72,10 +71,22 @@ func byTopic(messages []Outgoing) []Outgoing {
 // EncodeMetadata returns metadata as a JSON object. Most of it is plain text, for which this is much quicker than
 // encoding/json; what is not goes there.
 func EncodeMetadata(metadata message.Metadata) (string, error) {
+	return encode(metadata, func(string) bool { return true })
+}
+
+// encodeOwn is EncodeMetadata of what is the message's own in metadata.
+func encodeOwn(metadata message.Metadata) (string, error) { return encode(metadata, queue.IsOwn) }
+
+func encode(metadata message.Metadata, wanted func(key string) bool) (string, error) {
 	text := append(make([]byte, 0, 128), '{')
 	for key, value := range metadata {
+		if !wanted(key) {
+			continue
+		}
 		if !isPlain(key) || !isPlain(value) {
-			return encodeAnyMetadata(metadata)
+			some := maps.Clone(metadata)
+			maps.DeleteFunc(some, func(key, _ string) bool { return !wanted(key) })
+			return encodeAnyMetadata(some)
 		}
 		if len(text) > 1 {
 			text = append(text, ',')

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/backends/internal/queue"
@@ -10,46 +11,48 @@ import (
 // Shortcuts are what a Dialect may be able to do in one statement that is a transaction of its own, for what happens all
 // the time. Without them, and for everything else, there are transactions.
 type Shortcuts interface {
-	// AcceptAll records new events, whose ids differ, and publishes their messages, without delays. It returns which of
-	// them were new; nothing happened to the others.
-	AcceptAll(ctx context.Context, events []Acceptable) (fresh []bool, err error)
+	// AcceptAll records new events, whose ids differ, and publishes their messages in a topic. It returns which of them
+	// were new; nothing happened to the others.
+	AcceptAll(ctx context.Context, topic string, events []Acceptable) (fresh []bool, err error)
 	// FinishAll removes claimed messages, and records that their events are done. It returns which of the claims were
 	// still held; nothing happened to the others.
 	FinishAll(ctx context.Context, claims []queue.Settlement, outcomes []*asyncevents.Settlement) (held []bool, err error)
 }
 
-// Acceptable is a new event with its message.
+// Acceptable is a new event whose message bears its id, was never delivered, and need not wait.
 type Acceptable struct {
 	CorrelationID string
 	BodyHash      []byte
 	AcceptedAt    int64
-	Message       Outgoing
+	Metadata      string
+	Payload       []byte
 }
 
-// isFirst is whether the shortcut can do the call: it is the first in its batch with that id, and waits for nothing.
-func (a *accepting) isFirst(seen map[string]struct{}) bool {
+// isFirst is whether the shortcut can do the call: it is the first in its batch with that id, and like most.
+func (a *accepting) isFirst(topic string, seen map[string]struct{}) bool {
 	_, again := seen[a.CorrelationID]
 	seen[a.CorrelationID] = struct{}{}
-	return !again && a.message.Wait == 0
+	m := &a.message
+	return !again && m.Topic == topic && m.UUID == a.CorrelationID && m.Wait == 0 && m.Redrives == 0 && m.History == ""
 }
 
 // acceptQuickly accepts what is new, and notes what is known.
 func (s *Events) acceptQuickly(batch []*accepting) error {
+	topic := batch[0].Topic
 	events := make([]Acceptable, len(batch))
 	for i, a := range batch {
-		events[i] = Acceptable{a.CorrelationID, a.BodyHash[:], Micros(a.AcceptedAt), a.message}
+		events[i] = Acceptable{a.CorrelationID, a.BodyHash[:], Micros(a.AcceptedAt), a.message.Metadata, a.message.Payload}
 	}
 	return s.patience.within(func(ctx context.Context) error {
-		fresh, err := s.shortcuts.AcceptAll(ctx, events)
+		fresh, err := s.shortcuts.AcceptAll(ctx, topic, events)
 		if err != nil {
 			return err
 		}
-		last := ""
 		for i, a := range batch {
-			if a.known = !fresh[i]; !a.known && a.Topic != last {
-				last = a.Topic
-				s.queue.RingTopic(last)
-			}
+			a.known = !fresh[i]
+		}
+		if slices.Contains(fresh, true) {
+			s.queue.RingTopic(topic)
 		}
 		return nil
 	})
