@@ -123,7 +123,7 @@ func newBackend(ctx context.Context, from source, cfg *Config) (*asyncevents.Bac
 		return nil, fmt.Errorf("postgres: new: %w", err)
 	}
 	notifier := newNotifier(db, channel(names), log)
-	b, q := sqlstore.NewBackend(db, newDialect(db), sqlstore.Parts{
+	b, q := sqlstore.NewBackend(db, newDialect(db, from, words), sqlstore.Parts{
 		Flushers: 2, Announce: notifier.announce, Join: joinHost(words), Logger: cfg.Logger,
 	})
 	if !cfg.NoListen && (limit == 0 || limit > MinConnections) {

@@ -12,13 +12,16 @@ import (
 // claimMessages takes messages that are due again, up to half of what is asked for, and for the rest new ones, so that neither
 // waits for the other to run dry. Rows are found and changed by their place in the table: they are locked in between. On
 // the way it drops claims that have ended. The last row of the result has no message, but the time until the next one is due.
+//
+// The new messages are found by the index of topics and ids and by no other: only that has their order.
 const claimMessages = `
 	WITH later AS (
-		SELECT ctid, id FROM {messages} WHERE topic = ? AND delayed AND claim = 0 AND due <= {now}
-		ORDER BY due LIMIT ? FOR UPDATE SKIP LOCKED
+		SELECT ctid, id FROM {messages} WHERE topic = (SELECT ?::text) AND delayed AND claim = 0 AND due <= {now}
+		ORDER BY due LIMIT (SELECT ?::bigint) FOR UPDATE SKIP LOCKED
 	), fresh AS (
-		SELECT ctid, id FROM {messages} WHERE topic = ? AND NOT delayed AND claim = 0 AND id > ?
-		ORDER BY id LIMIT ?::bigint - (SELECT count(*) FROM later) FOR UPDATE SKIP LOCKED
+		SELECT ctid, id FROM {messages} WHERE (topic, id) > ((SELECT ?::text), (SELECT ?::bigint))
+			AND topic <= (SELECT ?::text) AND NOT delayed AND claim = 0
+		ORDER BY topic, id LIMIT (SELECT ?::bigint - count(*) FROM later) FOR UPDATE SKIP LOCKED
 	), taken AS (
 		UPDATE {messages} SET claim = ?, attempt = attempt + 1, claimed_at = {now}
 		WHERE ctid = ANY (ARRAY (SELECT ctid FROM later UNION ALL SELECT ctid FROM fresh))
@@ -32,7 +35,8 @@ const claimMessages = `
 	SELECT * FROM taken
 	UNION ALL
 	SELECT 0, '', '', '', '', 0, 0, CASE WHEN (SELECT count(*) FROM later) = ? THEN 0 ELSE coalesce((
-		SELECT due - {now} FROM {messages} WHERE topic = ? AND delayed AND due > {now} ORDER BY due LIMIT 1), -1) END, false`
+		SELECT due - {now} FROM {messages} WHERE topic = (SELECT ?::text) AND delayed AND due > {now}
+		ORDER BY due LIMIT 1), -1) END, false`
 
 // claiming is one call of Claim.
 type claiming struct {
@@ -55,7 +59,7 @@ func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claim
 		began := time.Now()
 		from, full := s.from(began)
 		ended, giveBack := d.claims.take()
-		err := c.look(d.db.Direct(ctx), from, ended)
+		err := c.look(ctx, d, from, ended)
 		if err != nil {
 			giveBack()
 		}
@@ -77,10 +81,10 @@ func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claim
 }
 
 // look claims what is still wanted behind the message from.
-func (c *claiming) look(t sqlstore.Tx, from int64, ended []int64) error {
+func (c *claiming) look(ctx context.Context, d *dialect, from int64, ended []int64) error {
 	limit := c.Limit - len(c.claimed)
 	half := (limit + 1) / 2
-	return t.Query(c.scan, claimMessages, c.Topic, half, c.Topic, from, limit, c.Owner,
+	return inOrder(ctx, d.from, c.scan, d.words.Of(claimMessages), c.Topic, half, c.Topic, from, c.Topic, limit, c.Owner,
 		c.Owner, c.Topic, c.Lease.Microseconds(), ended, half, c.Topic)
 }
 

@@ -62,6 +62,8 @@ const (
 // dialect implements sqlstore.Dialect.
 type dialect struct {
 	db      *sqlstore.Server
+	from    source
+	words   *sqlstore.Words
 	inserts sync.Map
 	claims  openClaims
 
@@ -69,8 +71,8 @@ type dialect struct {
 	scouts map[string]*scout // of each topic
 }
 
-func newDialect(db *sqlstore.Server) *dialect {
-	return &dialect{db: db, scouts: map[string]*scout{}}
+func newDialect(db *sqlstore.Server, from source, words *sqlstore.Words) *dialect {
+	return &dialect{db: db, from: from, words: words, scouts: map[string]*scout{}}
 }
 
 // Name implements sqlstore.Dialect.
