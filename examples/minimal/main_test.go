@@ -14,13 +14,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadme holds that what the README shows is this program.
+// TestReadme holds that what the README shows is part of this program, or of the one in examples/outbox.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	source, err := os.ReadFile("main.go")
-	require.NoError(t, err)
+	var sources strings.Builder
+	for _, name := range []string{"main.go", "../outbox/shop.go"} {
+		source, err := os.ReadFile(name)
+		require.NoError(t, err)
+		_, _ = sources.Write(source)
+	}
 	blocks := 0
 	for rest := string(readme); ; blocks++ {
 		_, after, found := strings.Cut(rest, "```go\n")
@@ -28,7 +32,7 @@ func TestReadme(t *testing.T) {
 			break
 		}
 		block, next, _ := strings.Cut(after, "```\n")
-		assert.Contains(t, string(source), block)
+		assert.Contains(t, sources.String(), block)
 		rest = next
 	}
 	assert.Positive(t, blocks)

@@ -28,11 +28,15 @@ func (r report) print(w io.Writer) error {
 	return err
 }
 
+// place is where events are kept. A server's DSN is not shown: it may hold a password.
 func (r report) place() string {
-	if r.options.backend == backendMemory {
+	switch r.options.backend {
+	case backendSQLite:
+		return r.options.dsn
+	case backendMemory:
 		return "memory"
 	}
-	return r.options.dsn
+	return "the " + r.options.backend + " database of -dsn"
 }
 
 func (r report) printSamples(b *strings.Builder) {
