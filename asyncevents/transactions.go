@@ -39,8 +39,9 @@ func (s *Service) AcceptTx(ctx context.Context, tx any, submission Submission) (
 // effect happens exactly once. tx is as for AcceptTx, and ctx the one that the processor was called with.
 //
 // The processor then commits and returns; what it returns beside an error is not read. Without a commit the attempt has
-// failed, also when it returns nil. CompleteTx returns ErrNotHeld when the event was given to somebody else meanwhile, and
-// ErrNotProcessing or ErrNoTransactions where it cannot work: the host must roll back after any error.
+// failed, also when it returns nil. CompleteTx returns ErrNotHeld when the event was given to somebody else meanwhile, the
+// context's error when the attempt's time is up, and ErrNotProcessing or ErrNoTransactions where it cannot work: the host
+// must roll back after any error.
 func (s *Service) CompleteTx(ctx context.Context, tx any, event Event, result any) error {
 	if s.backend.Transactions == nil {
 		return fmt.Errorf("asyncevents: complete event %s: %w", event.ID, ErrNoTransactions)
