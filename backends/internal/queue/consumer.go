@@ -98,7 +98,7 @@ func (c *consumer) handOutAll(ctx context.Context) {
 	defer restart.Stop()
 	stale := time.NewTicker(patienceAhead / 2)
 	defer stale.Stop()
-	for {
+	for ctx.Err() == nil {
 		if d := c.places.take(); d != nil {
 			if !c.offer(ctx, d, restart.C) {
 				c.giveBack(append([]*delivery{d}, c.places.clear()...))
@@ -108,7 +108,6 @@ func (c *consumer) handOutAll(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			return
 		case <-c.places.work:
 		case <-stale.C:
 			if c.places.waits() > patienceAhead {
