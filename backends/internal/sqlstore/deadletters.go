@@ -42,11 +42,12 @@ type DeadLetters struct {
 	db      Database
 	dialect Dialect
 	queue   *Queue
+	floors  floors
 }
 
 // NewDeadLetters returns the store of dead letters.
 func NewDeadLetters(db Database, dialect Dialect, q *Queue) *DeadLetters {
-	return &DeadLetters{db, dialect, q}
+	return &DeadLetters{db: db, dialect: dialect, queue: q}
 }
 
 // failure wraps err with what was done to which DLQ.

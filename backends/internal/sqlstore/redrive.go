@@ -17,12 +17,18 @@ const (
 // Redrive implements dlq.Store.
 func (s *DeadLetters) Redrive(ctx context.Context, p dlq.RedriveParams) (redriven dlq.Redriven, err error) {
 	var spans []Span
+	var d held
 	err = s.db.Write(ctx, func(t Tx) (err error) {
-		redriven, spans, err = s.redrive(t, p)
+		if d, err = hold(t, p.Queue); err == nil {
+			redriven, spans, err = s.redrive(t, d, p)
+		}
 		return err
 	})
 	if err != nil {
 		return dlq.Redriven{}, s.failure("redrive", p.Queue, err)
+	}
+	if p.IDs == nil {
+		s.floors.raise(d.id, lastOf(spans))
 	}
 	for _, sp := range spans {
 		s.queue.RingTopic(sp.Topic)
@@ -31,12 +37,10 @@ func (s *DeadLetters) Redrive(ctx context.Context, p dlq.RedriveParams) (redrive
 }
 
 // redrive moves entries back to where they came from, within the database: their payloads are not read.
-func (s *DeadLetters) redrive(t Tx, p dlq.RedriveParams) (redriven dlq.Redriven, spans []Span, err error) {
-	d, err := hold(t, p.Queue)
-	if err != nil {
-		return redriven, nil, err
-	}
-	if spans, err = d.spans(t, p); err != nil || len(spans) == 0 {
+func (s *DeadLetters) redrive(
+	t Tx, d held, p dlq.RedriveParams,
+) (redriven dlq.Redriven, spans []Span, err error) {
+	if spans, err = s.spans(t, d, p); err != nil || len(spans) == 0 {
 		return redriven, nil, err
 	}
 	for _, sp := range spans {
@@ -60,8 +64,32 @@ func (s *DeadLetters) redrive(t Tx, p dlq.RedriveParams) (redriven dlq.Redriven,
 	return redriven, spans, err
 }
 
+// lastOf is the last id of spans.
+func lastOf(spans []Span) (last int64) {
+	for _, sp := range spans {
+		last = max(last, sp.Last)
+	}
+	return last
+}
+
+// oldest reads ids and topics of the oldest entries.
+func (s *DeadLetters) oldest(t Tx, d held, upTo int64, limit int, scan func(Scanner) error) error {
+	found := false
+	look := func(after int64) error {
+		return t.Query(func(row Scanner) error {
+			found = true
+			return scan(row)
+		}, selectOldest, after, fullID(d.id, upTo), limit)
+	}
+	floor := s.floors.above(d.id)
+	if err := look(floor); err != nil || found || floor == fullID(d.id, 0) {
+		return err
+	}
+	return look(fullID(d.id, 0)) // the database may have been put back to how it was
+}
+
 // spans returns what to move: the oldest entries as one span a topic, or each named entry on its own.
-func (d held) spans(t Tx, p dlq.RedriveParams) (spans []Span, err error) {
+func (s *DeadLetters) spans(t Tx, d held, p dlq.RedriveParams) (spans []Span, err error) {
 	add := func(row Scanner) error {
 		var id int64
 		var topic string
@@ -77,7 +105,7 @@ func (d held) spans(t Tx, p dlq.RedriveParams) (spans []Span, err error) {
 		return nil
 	}
 	if p.IDs == nil {
-		err = t.Query(add, selectOldest, fullID(d.id, 0), fullID(d.id, p.UpTo), p.Limit)
+		err = s.oldest(t, d, p.UpTo, p.Limit, add)
 		return spans, err
 	}
 	ids := slices.Compact(slices.Sorted(slices.Values(p.IDs)))
@@ -106,34 +134,36 @@ func appendEntries(t Tx, entries []dlq.Entry, name string, sp Span) ([]dlq.Entry
 
 // Erase implements dlq.Store.
 func (s *DeadLetters) Erase(ctx context.Context, p dlq.EraseParams) (erased int64, err error) {
-	err = s.db.Write(ctx, func(t Tx) error {
-		d, err := hold(t, p.Queue)
-		if err != nil {
-			return err
+	var d held
+	var last int64
+	err = s.db.Write(ctx, func(t Tx) (err error) {
+		if d, err = hold(t, p.Queue); err == nil {
+			erased, last, err = s.erase(t, d, p)
 		}
-		erased, err = d.erase(t, p)
 		return err
 	})
 	if err != nil {
 		return 0, s.failure("erase from", p.Queue, err)
 	}
+	s.floors.raise(d.id, last)
 	return erased, nil
 }
 
-func (d held) erase(t Tx, p dlq.EraseParams) (erased int64, err error) {
-	var first, last int64
-	err = t.Query(func(row Scanner) error {
+func (s *DeadLetters) erase(t Tx, d held, p dlq.EraseParams) (erased, last int64, err error) {
+	var first int64
+	err = s.oldest(t, d, p.UpTo, p.Limit, func(row Scanner) error {
 		var topic string
+		err := row.Scan(&last, &topic)
 		if first == 0 {
-			return row.Scan(&first, &topic)
+			first = last
 		}
-		return row.Scan(&last, &topic)
-	}, selectOldest, fullID(d.id, 0), fullID(d.id, p.UpTo), p.Limit)
+		return err
+	})
 	if err != nil || first == 0 {
-		return 0, err
+		return 0, 0, err
 	}
-	if erased, err = t.Exec(deleteEntries, first, max(first, last)); err != nil {
-		return 0, err
+	if erased, err = t.Exec(deleteEntries, first, last); err != nil {
+		return 0, 0, err
 	}
-	return erased, d.count(t, 0, -erased)
+	return erased, last, d.count(t, 0, -erased)
 }
