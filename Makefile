@@ -55,7 +55,8 @@ BENCH_PEERS   ?= 20000
 BENCH_COUNT   ?= 5
 BENCH_ENTRIES ?= 1000000
 BENCH_WAITING ?= 10000000
-BENCH         := cd bench && BENCH_ENTRIES=$(BENCH_ENTRIES) BENCH_WAITING=$(BENCH_WAITING) $(GO) test -run '^$$' -timeout 90m
+BENCH_FLAGS   ?=
+BENCH         := cd bench && BENCH_ENTRIES=$(BENCH_ENTRIES) BENCH_WAITING=$(BENCH_WAITING) $(GO) test -run '^$$' -timeout 90m $(BENCH_FLAGS)
 
 bench: servers ## measure what the README says of speed; HTTP needs wrk
 	@$(WITH_SERVERS) $(MAKE) --no-print-directory measure
