@@ -71,7 +71,7 @@ func TestBackendOnOddConnections(t *testing.T) {
 	for name, params := range map[string]string{
 		"found rows": "?clientFoundRows=true&interpolateParams=true&time_zone=%27-07%3A00%27&parseTime=true" +
 			"&loc=America%2FSt_Johns&sql_mode=%27ANSI,NO_BACKSLASH_ESCAPES%27",
-		"lax": "?charset=latin1&sql_mode=%27%27&time_zone=%27%2B13%3A00%27&sql_safe_updates=1&" +
+		"lax": "?charset=latin1&sql_mode=%27%27&time_zone=%27%2B13%3A00%27&" +
 			"innodb_lock_wait_timeout=5&" + isolation(t) + "=%27SERIALIZABLE%27",
 	} {
 		t.Run(name, func(t *testing.T) {

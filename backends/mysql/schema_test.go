@@ -157,6 +157,8 @@ func TestRefusedConnections(t *testing.T) {
 	require.ErrorContains(t, err, "at least 2 connections")
 	_, err = mysql.New(t.Context(), pool(t, dsn, 2, "?autocommit=0"), nil)
 	require.ErrorContains(t, err, "autocommit")
+	_, err = mysql.New(t.Context(), pool(t, dsn, 2, "?sql_safe_updates=1"), nil)
+	require.ErrorContains(t, err, "sql_safe_updates")
 	assert.Empty(t, tables(t, pool(t, dsn, 1, "")))
 
 	parsed, err := driver.ParseDSN(dsn)

@@ -12,16 +12,24 @@ type session struct {
 	packet int // the largest packet that the server takes, in bytes
 }
 
-// errNoAutocommit is returned where a statement outside of a transaction would begin one that nobody ends.
-var errNoAutocommit = errors.New("the connections must have autocommit on")
+var (
+	// errNoAutocommit is returned where a statement outside of a transaction would begin one that nobody ends.
+	errNoAutocommit = errors.New("the connections must have autocommit on")
+	// errSafeUpdates is returned where the server would refuse to delete messages by joining a list of their ids.
+	errSafeUpdates = errors.New("the connections must have sql_safe_updates off: it is meant for people who type")
+)
 
 func readSession(t sqlstore.Tx) (s session, err error) {
-	var autocommit int
-	if err := sqlstore.One(t, []any{&s.packet, &autocommit}, `SELECT @@max_allowed_packet, @@autocommit`); err != nil {
+	var autocommit, safe int
+	const variables = `SELECT @@max_allowed_packet, @@autocommit, @@sql_safe_updates`
+	if err := sqlstore.One(t, []any{&s.packet, &autocommit, &safe}, variables); err != nil {
 		return s, fmt.Errorf("read the session's variables: %w", err)
 	}
-	if autocommit != 1 {
+	switch {
+	case autocommit != 1:
 		return s, errNoAutocommit
+	case safe != 0:
+		return s, errSafeUpdates
 	}
 	return s, nil
 }

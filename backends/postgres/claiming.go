@@ -54,38 +54,48 @@ func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claim
 	ctx, cancel := context.WithTimeout(ctx, sqlstore.WriteTimeout)
 	defer cancel()
 	c := &claiming{ClaimParams: p, claimed: make([]queue.Claimed, 0, p.Limit)}
-	s := d.scout(p.Topic)
-	for {
-		began := time.Now()
-		from, full := s.from(began)
-		ended, giveBack := d.claims.take()
-		err := c.look(ctx, d, from, ended)
-		if err != nil {
-			giveBack()
-		}
-		if errors.Is(err, sqlstore.ErrConflict) || err != nil && len(c.claimed) > 0 {
-			c.next = 0 // somebody else was quicker, or what was taken before should be handed out all the same
-			break
-		}
-		if err != nil {
+	if err := d.lookAround(ctx, c); err != nil {
+		if len(c.claimed) == 0 && !errors.Is(err, sqlstore.ErrConflict) {
 			return nil, 0, err
 		}
-		enough := len(c.claimed) == p.Limit
-		s.looked(c.last, enough, full, began, time.Now())
-		if enough || from == 0 || from <= s.lowest() {
-			break
-		}
+		// Somebody else was quicker, or what was taken before should be handed out all the same. The last look may have been
+		// committed, and nobody knows of what it took: the claim must stand until its lease has run out.
+		return c.claimed, 0, nil
 	}
 	d.claims.add(p.Owner, len(c.claimed))
 	return c.claimed, c.next, nil
 }
 
+// lookAround looks from where it is promising, and from further back while that does not bring enough.
+func (d *dialect) lookAround(ctx context.Context, c *claiming) error {
+	s := d.scout(c.Topic)
+	for {
+		began := time.Now()
+		from, full := s.from(began)
+		ended, giveBack := d.claims.take()
+		if err := c.look(ctx, d, from, ended); err != nil {
+			giveBack()
+			return err
+		}
+		enough := len(c.claimed) == c.Limit
+		s.looked(c.last, enough, full, began, time.Now())
+		if enough || from == 0 || from <= s.lowest() {
+			return nil
+		}
+	}
+}
+
 // look claims what is still wanted behind the message from.
 func (c *claiming) look(ctx context.Context, d *dialect, from int64, ended []int64) error {
-	limit := c.Limit - len(c.claimed)
+	before := len(c.claimed)
+	limit := c.Limit - before
 	half := (limit + 1) / 2
-	return inOrder(ctx, d.from, c.scan, d.words.Of(claimMessages), c.Topic, half, c.Topic, from, c.Topic, limit, c.Owner,
+	err := inOrder(ctx, d.from, c.scan, d.words.Of(claimMessages), c.Topic, half, c.Topic, from, c.Topic, limit, c.Owner,
 		c.Owner, c.Topic, c.Lease.Microseconds(), ended, half, c.Topic)
+	if err != nil {
+		c.claimed = c.claimed[:before] // what was read is not sure to be committed
+	}
+	return err
 }
 
 func (c *claiming) scan(row sqlstore.Scanner) error {
