@@ -62,7 +62,7 @@ func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claim
 		// committed, and nobody knows of what it took: the claim must stand until its lease has run out.
 		return c.claimed, 0, nil
 	}
-	d.claims.add(p.Owner, len(c.claimed))
+	d.claims.add(p.Owner, c.claimed)
 	return c.claimed, c.next, nil
 }
 
@@ -85,13 +85,28 @@ func (d *dialect) lookAround(ctx context.Context, c *claiming) error {
 	}
 }
 
-// look claims what is still wanted behind the message from.
+// look claims what is still wanted behind the message from. Where that is an odd number, chance decides which kind of
+// messages gets the larger half; where it is one, the other kind gets it if there is none of the first.
 func (c *claiming) look(ctx context.Context, d *dialect, from int64, ended []int64) error {
+	limit := c.Limit - len(c.claimed)
+	half := (limit + int(c.Owner&1)) / 2
 	before := len(c.claimed)
-	limit := c.Limit - before
-	half := (limit + 1) / 2
-	err := inOrder(ctx, d.from, c.scan, d.words.Of(claimMessages), c.Topic, half, c.Topic, from, c.Topic, limit, c.Owner,
-		c.Owner, c.Topic, c.Lease.Microseconds(), ended, half, c.Topic)
+	err := c.lookFor(ctx, d, from, limit, half, ended)
+	if err == nil && half == 0 && len(c.claimed) == before {
+		err = c.lookFor(ctx, d, from, limit, limit, nil)
+	}
+	return err
+}
+
+// lookFor claims up to limit messages, of which at most again are due again.
+func (c *claiming) lookFor(ctx context.Context, d *dialect, from int64, limit, again int, ended []int64) error {
+	before := len(c.claimed)
+	full := again // so many that there may be more
+	if again == 0 {
+		full = -1
+	}
+	err := inOrder(ctx, d.from, c.scan, d.words.Of(claimMessages), c.Topic, again, c.Topic, from, c.Topic, limit, c.Owner,
+		c.Owner, c.Topic, c.Lease.Microseconds(), append([]int64{}, ended...), full, c.Topic)
 	if err != nil {
 		c.claimed = c.claimed[:before] // what was read is not sure to be committed
 	}

@@ -11,6 +11,6 @@
 // take a pgx.Tx or a *sql.Tx.
 //
 // Files: backend.go Open and New; source.go the host's pool; tx.go statements and errors; schema.go the tables; dialect.go,
-// publishing.go and queue.go the statements; inserter.go those of publishing for others to run; estimate.go large counts;
-// notifier.go and listener.go the wake-up of other processes.
+// publishing.go and shortcuts.go the statements of stores; claiming.go, scout.go, openclaims.go, inorder.go and queue.go
+// those of the queue; estimate.go large counts; notifier.go and listener.go the wake-up of other processes.
 package postgres

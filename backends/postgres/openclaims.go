@@ -7,17 +7,19 @@ import (
 	"github.com/redrive-go/redrive/backends/internal/queue"
 )
 
-// openClaims counts what is left of each claim of this process. A claim of which everything is settled, and committed, is
-// dropped with the next claim. What is not counted down, because a process died or a transaction of the host's settled it, is
-// dropped when its lease has run out.
+// openClaims knows what is left of each claim of this process. A claim of which everything is settled, and committed, is
+// dropped with the next claim. One of which something is left, because a process died or a transaction of the host's settled
+// it, is dropped when its lease has run out.
 type openClaims struct {
 	mu    sync.Mutex
 	open  map[int64]*openClaim
 	ended []int64
 }
 
+// openClaim is the messages of a claim that are not settled. One may be settled twice: by whoever found its lease expired, and
+// by its late handler.
 type openClaim struct {
-	left int
+	left map[int64]struct{}
 	made time.Time
 }
 
@@ -27,9 +29,13 @@ const (
 	old   = time.Hour
 )
 
-func (o *openClaims) add(claim int64, messages int) {
-	if messages == 0 {
+func (o *openClaims) add(claim int64, messages []queue.Claimed) {
+	if len(messages) == 0 {
 		return
+	}
+	left := make(map[int64]struct{}, len(messages))
+	for i := range messages {
+		left[messages[i].ID] = struct{}{}
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -44,7 +50,7 @@ func (o *openClaims) add(claim int64, messages int) {
 			}
 		}
 	}
-	o.open[claim] = &openClaim{messages, now}
+	o.open[claim] = &openClaim{left, now}
 }
 
 // settled notes settlements that were committed. A message that somebody else has by now is settled as far as its old claim
@@ -58,7 +64,7 @@ func (o *openClaims) settled(settlements []queue.Settlement) {
 		if c == nil {
 			continue
 		}
-		if c.left--; c.left == 0 {
+		if delete(c.left, settlements[i].ID); len(c.left) == 0 {
 			o.ended = append(o.ended, claim)
 			delete(o.open, claim)
 		}

@@ -33,21 +33,23 @@ const (
 	dropExpired = `
 		DELETE FROM {claims} c WHERE c.topic = ? AND c.until <= {now} AND NOT EXISTS (
 			SELECT 1 FROM {messages} m WHERE m.id = ANY (c.ids) AND m.claim = c.claim)`
-	// The messages that are renewed go on under a row of their own, the rest keep their time.
+	// The messages that are renewed go on under a row of their own, made from themselves, the rest keep their time.
 	renewClaim = `
-		WITH before AS (
-			DELETE FROM {claims} WHERE claim = ? RETURNING claim, topic, until, ids
+		WITH mine AS (
+			SELECT id, topic FROM {messages} WHERE id = ANY (?::bigint[]) AND claim = ?::bigint
+		), before AS (
+			DELETE FROM {claims} WHERE claim = ?::bigint RETURNING claim, topic, until, ids
 		), rest AS (
 			INSERT INTO {claims} (claim, topic, until, ids)
 			SELECT claim, topic, until, left_over FROM (
-				SELECT claim, topic, until, ARRAY (SELECT unnest(ids) EXCEPT SELECT unnest(?::bigint[])) AS left_over
+				SELECT claim, topic, until, ARRAY (SELECT unnest(ids) EXCEPT SELECT id FROM mine) AS left_over
 				FROM before) r
 			WHERE cardinality(left_over) > 0
 		), renewed AS (
 			INSERT INTO {claims} (claim, topic, until, ids)
-			SELECT DISTINCT claim, topic, {now} + ?::bigint, ?::bigint[] FROM before
+			SELECT ?::bigint, min(topic), {now} + ?::bigint, array_agg(id) FROM mine HAVING count(*) > 0
 		)
-		SELECT id FROM {messages} WHERE id = ANY (?::bigint[]) AND claim = ?`
+		SELECT id FROM mine`
 	// Rows that are locked are being settled, maybe by a transaction of the host's that is open yet: nobody waits for that.
 	selectExpired = `
 		SELECT m.id, m.uuid, m.payload, m.metadata, m.history, m.attempt, m.redrives, m.claim, m.claimed_at
@@ -139,7 +141,7 @@ func settled(
 
 // Renew implements sqlstore.Dialect.
 func (d *dialect) Renew(t sqlstore.Tx, owner int64, ids []int64, lease time.Duration) ([]int64, error) {
-	return sqlstore.Ints(t, renewClaim, owner, ids, lease.Microseconds(), ids, ids, owner)
+	return sqlstore.Ints(t, renewClaim, ids, owner, owner, owner, lease.Microseconds())
 }
 
 // Expired implements sqlstore.Dialect.

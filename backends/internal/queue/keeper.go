@@ -49,7 +49,10 @@ func (c *consumer) renew(ctx context.Context, owner int64, held map[int64]*deliv
 	for id := range held {
 		ids = append(ids, id)
 	}
-	lost, err := c.driver.Renew(ctx, owner, ids, c.cfg.Lease)
+	// One renewal that hangs must not cost all others their leases.
+	bounded, cancel := context.WithTimeout(ctx, c.cfg.Lease/4)
+	defer cancel()
+	lost, err := c.driver.Renew(bounded, owner, ids, c.cfg.Lease)
 	if err != nil {
 		if ctx.Err() == nil {
 			c.log.Warn("cannot renew leases", "count", len(ids), "error", err)

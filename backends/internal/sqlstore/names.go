@@ -37,6 +37,9 @@ func NewNames(schema, prefix string, longest int, quote func(string) string) (Na
 	if len(schema) > longest {
 		faults = append(faults, fmt.Errorf("Schema must have at most %d bytes, not %d", longest, len(schema)))
 	}
+	if strings.ContainsFunc(schema, func(r rune) bool { return r < ' ' || strings.ContainsRune("{}?;", r) }) {
+		faults = append(faults, fmt.Errorf("Schema must not contain control characters or any of {}?;, as %q does", schema))
+	}
 	return Names{schema, prefix, quote}, errors.Join(faults...)
 }
 

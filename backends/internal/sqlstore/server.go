@@ -210,16 +210,24 @@ func (s *Server) prepareLater(m *Migrator, complain func(error)) {
 	}
 }
 
-// Go runs work in the background. Close waits for it.
-func (s *Server) Go(work func()) { s.work.Go(work) }
+// Go runs work in the background, and Close waits for it. After Close it does nothing.
+func (s *Server) Go(work func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended.Err() == nil {
+		s.work.Go(work)
+	}
+}
 
 // Ended is a context that ends with Close.
 func (s *Server) Ended() context.Context { return s.ended }
 
 // Close implements Database. It closes the Source too, after what runs in the background has ended.
 func (s *Server) Close() error {
+	s.mu.Lock()
 	first := s.ended.Err() == nil
 	s.end()
+	s.mu.Unlock()
 	s.work.Wait()
 	if !first {
 		return nil
