@@ -31,11 +31,11 @@ func (l *listening) Exec(query string, args ...any) (int64, error) {
 
 // Query implements sqlstore.Tx.
 func (l *listening) Query(scan func(sqlstore.Scanner) error, _ string, _ ...any) error {
-	return scan(variables{l.packet, 1})
+	return scan(variables{l.packet, 1, 0})
 }
 
 // variables is a row of the session's.
-type variables [2]int
+type variables [3]int
 
 // Scan implements sqlstore.Scanner.
 func (s variables) Scan(dest ...any) error {
