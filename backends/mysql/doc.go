@@ -14,6 +14,9 @@
 // of bytes, which no collation compares and no character set converts, and times are numbers. Names of topics and DLQs and
 // the ids of messages have at most 255 bytes, and a message must fit into the server's max_allowed_packet.
 //
+// The tables need SELECT, INSERT, UPDATE and DELETE; making and migrating them also CREATE and INDEX. Connections must have
+// autocommit on and sql_safe_updates off, as they have by default.
+//
 // Files: backend.go Open and New; source.go the host's pool; session.go how it is set up; failure.go the server's errors;
 // schema.go the tables; dialect.go, publishing.go and queue.go the statements; rows.go those of many rows; inserter.go those
 // of publishing for others to run; estimate.go large counts.

@@ -10,6 +10,10 @@
 // The host's own transactions can accept events and complete them: see asyncevents.Service.AcceptTx and CompleteTx, which
 // take a pgx.Tx or a *sql.Tx.
 //
+// The tables need SELECT, INSERT, UPDATE and DELETE; making and migrating them also CREATE on the schema, and on the database
+// where the schema is to be made. Behind a transaction pooler that knows no prepared statements, such as pgbouncer before
+// 1.21, the DSN needs default_query_exec_mode=exec.
+//
 // Files: backend.go Open and New; source.go the host's pool; tx.go statements and errors; schema.go the tables; dialect.go,
 // publishing.go and shortcuts.go the statements of stores; claiming.go, scout.go, openclaims.go, inorder.go and queue.go
 // those of the queue; estimate.go large counts; notifier.go and listener.go the wake-up of other processes.
