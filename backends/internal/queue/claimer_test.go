@@ -78,8 +78,9 @@ func consumeFor(t *testing.T, e *endless, concurrency int, while time.Duration, 
 		select {
 		case msg := <-messages:
 			handled++
+			n := handled
 			working.Go(func() {
-				handler(handled)
+				handler(n)
 				msg.Ack()
 			})
 		case <-end:
