@@ -104,14 +104,14 @@ func TestClaimsAhead(t *testing.T) {
 	})
 }
 
-// Handlers that take long have hardly anything claimed ahead of them.
-func TestClaimsHardlyAheadOfSlowHandlers(t *testing.T) {
+// Handlers that take long, and end together, never have more claimed ahead of them than work, and none of it is kept.
+func TestClaimsAheadOfSlowHandlers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := &endless{takes: 3 * time.Millisecond}
 		handled := consumeFor(t, e, 100, 20*time.Second, func(int) { time.Sleep(time.Second) })
 		assert.Greater(t, handled, 1900)
-		assert.LessOrEqual(t, e.most, 130)
+		assert.LessOrEqual(t, e.most, 200)
 		assert.Zero(t, e.held)
 	})
 }
