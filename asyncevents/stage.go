@@ -77,13 +77,16 @@ const (
 
 // report logs what became of an attempt that did not succeed.
 func (s *stage) report(ctx context.Context, d retry.Delivery, settlement *Settlement, err error, f fate) {
+	if err == nil && f == stored {
+		return
+	}
 	log := s.log.With("queue", s.queue, "correlation_id", d.CorrelationID)
 	switch letter := settlement.DeadLetter; {
 	case f == overtaken:
 		log.WarnContext(ctx, "an outcome came too late: the message was given to somebody else")
 	case f == stored && letter != nil:
 		log.WarnContext(ctx, "message dead-lettered", "attempts", len(letter.Attempts), "error_type", letter.Failure.Type)
-	case f == stored && err != nil && settlement.Again != nil:
+	case f == stored && settlement.Again != nil:
 		log.InfoContext(ctx, "attempt failed", "attempt", d.Attempt, "error_type", dlq.FailureOf(err).Type,
 			"wait", settlement.Again.After)
 	}

@@ -93,7 +93,7 @@ func (c *claiming) look(ctx context.Context, d *dialect, from int64, ended []int
 	before := len(c.claimed)
 	err := c.lookFor(ctx, d, from, limit, half, ended)
 	if err == nil && half == 0 && len(c.claimed) == before {
-		err = c.lookFor(ctx, d, from, limit, limit, nil)
+		err = c.lookFor(ctx, d, from, limit, limit, []int64{})
 	}
 	return err
 }
@@ -106,7 +106,7 @@ func (c *claiming) lookFor(ctx context.Context, d *dialect, from int64, limit, a
 		full = -1
 	}
 	err := inOrder(ctx, d.from, c.scan, d.words.Of(claimMessages), c.Topic, again, c.Topic, from, c.Topic, limit, c.Owner,
-		c.Owner, c.Topic, c.Lease.Microseconds(), append([]int64{}, ended...), full, c.Topic)
+		c.Owner, c.Topic, c.Lease.Microseconds(), ended, full, c.Topic)
 	if err != nil {
 		c.claimed = c.claimed[:before] // what was read is not sure to be committed
 	}

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/backends/internal/queue"
@@ -74,16 +73,8 @@ func (d *dialect) FinishAll(
 func shortcut[K comparable](
 	ctx context.Context, db *sqlstore.Server, keys []K, statement string, args ...any,
 ) (found []bool, err error) {
-	if err := db.Usable(ctx); err != nil {
-		return nil, err
-	}
 	var text string
-	for {
-		err = sqlstore.One(db.Direct(ctx), []any{&text}, statement, args...)
-		if !errors.Is(err, sqlstore.ErrConflict) || ctx.Err() != nil {
-			break
-		}
-	}
+	err = db.Alone(ctx, func(t sqlstore.Tx) error { return sqlstore.One(t, []any{&text}, statement, args...) })
 	if err != nil {
 		return nil, err
 	}

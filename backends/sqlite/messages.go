@@ -29,15 +29,10 @@ var messageColumns = []string{"id", "uuid", "metadata", "history", "redrives", "
 
 // Publish implements sqlstore.Dialect.
 func (d *dialect) Publish(t sqlstore.Tx, messages []sqlstore.Outgoing) error {
-	for len(messages) > 0 {
-		n := 1
-		for n < len(messages) && messages[n].Topic == messages[0].Topic {
-			n++
-		}
-		if err := d.publishTo(t, messages[0].Topic, messages[:n]); err != nil {
+	for topic, some := range sqlstore.Runs(messages, sqlstore.TopicOf) {
+		if err := d.publishTo(t, topic, some); err != nil {
 			return err
 		}
-		messages = messages[n:]
 	}
 	return nil
 }

@@ -89,15 +89,10 @@ func (s *DeadLetters) addOne(ctx context.Context, entry dlq.Entry) error {
 // wait for each other.
 func (s *DeadLetters) add(t Tx, entries []dlq.Entry) error {
 	slices.SortStableFunc(entries, func(a, b dlq.Entry) int { return cmp.Compare(a.Queue, b.Queue) })
-	for len(entries) > 0 {
-		n := 1
-		for n < len(entries) && entries[n].Queue == entries[0].Queue {
-			n++
-		}
-		if err := s.addTo(t, entries[0].Queue, entries[:n]); err != nil {
+	for name, some := range Runs(entries, func(e *dlq.Entry) string { return e.Queue }) {
+		if err := s.addTo(t, name, some); err != nil {
 			return err
 		}
-		entries = entries[n:]
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ type Dialect interface {
 	Settle(t Tx, settlements []queue.Settlement) (held []bool, err error)
 	// Renew extends leases that owner holds, and returns the ids of those.
 	Renew(t Tx, owner int64, ids []int64, lease time.Duration) (kept []int64, err error)
-	// Expired returns messages whose lease has run out. See ScanExpired for its columns.
+	// Expired returns messages whose lease has run out. Its columns are those of ScanClaimed, then claim and claimed_at.
 	Expired(t Tx, topic string, limit int, scan func(Scanner) error) error
 	// Backlog counts the messages of a topic.
 	Backlog(t Tx, topic string) (asyncevents.Backlog, error)

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -61,6 +62,25 @@ func orEmpty(payload []byte) []byte {
 	}
 	return payload
 }
+
+// Runs yields the runs of elements that have the same key and stand together.
+func Runs[T any](list []T, key func(*T) string) iter.Seq2[string, []T] {
+	return func(yield func(string, []T) bool) {
+		for len(list) > 0 {
+			first, n := key(&list[0]), 1
+			for n < len(list) && key(&list[n]) == first {
+				n++
+			}
+			if !yield(first, list[:n]) {
+				return
+			}
+			list = list[n:]
+		}
+	}
+}
+
+// TopicOf is the topic of a message, as a key for Runs.
+func TopicOf(o *Outgoing) string { return o.Topic }
 
 // byTopic sorts messages so that each topic is written to once.
 func byTopic(messages []Outgoing) []Outgoing {

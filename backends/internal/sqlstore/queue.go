@@ -84,12 +84,8 @@ func (q *Queue) publishTogether(batch []*publishing) error {
 
 // Ring wakes the consumers of the topics that messages went to, here and elsewhere.
 func (q *Queue) Ring(messages []Outgoing) {
-	last := ""
-	for i := range messages {
-		if topic := messages[i].Topic; topic != last {
-			q.RingTopic(topic)
-			last = topic
-		}
+	for topic := range Runs(messages, TopicOf) {
+		q.RingTopic(topic)
 	}
 }
 

@@ -107,8 +107,22 @@ func (s *Server) View(ctx context.Context, work func(Tx) error) error {
 
 // Transact runs work in a transaction, again where another one got into its way, whether or not the database is ready.
 func (s *Server) Transact(ctx context.Context, work func(Tx) error) error {
+	return patiently(ctx, func() error { return s.transactOnce(ctx, work) })
+}
+
+// Alone runs a statement that is a transaction of its own, again where another one got into its way. Where its connection
+// breaks off, nobody knows whether it was committed.
+func (s *Server) Alone(ctx context.Context, statement func(Tx) error) error {
+	if err := s.Usable(ctx); err != nil {
+		return err
+	}
+	return patiently(ctx, func() error { return statement(s.Direct(ctx)) })
+}
+
+// patiently does something again while transactions get into each other's way.
+func patiently(ctx context.Context, do func() error) error {
 	for try := 1; ; try++ {
-		err := s.transactOnce(ctx, work)
+		err := do()
 		if try == maxTries || !errors.Is(err, ErrConflict) || ctx.Err() != nil {
 			return err
 		}

@@ -2,10 +2,10 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/internal/gather"
 	"github.com/redrive-go/redrive/backends/internal/queue"
 	"github.com/redrive-go/redrive/dlq"
 )
@@ -42,12 +42,12 @@ func (s *Events) settle(ctx context.Context, settlement asyncevents.Settlement) 
 	if err != nil {
 		return err
 	}
+	outcomes := s.outcomes
 	if call.claim != nil && call.claim.Completed() {
 		// The host's transaction may still be open, and hold the message: nobody else should wait for that.
-		err = errors.Join(ctx.Err(), s.flushOutcomes([]*settling{call})[0])
-	} else {
-		err = join(ctx, s.outcomes, call)
+		outcomes = gather.New(1, 1, s.flushOutcomes)
 	}
+	err = join(ctx, outcomes, call)
 	if err != nil {
 		return err
 	}
