@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/redrive-go/redrive/internal/testserver"
@@ -31,7 +32,7 @@ type sources interface {
 
 // obtain gets one server, and says what it is. An error says why each way to it is closed.
 func (r *runner) obtain(ctx context.Context, k testserver.Kind) (*used, error) {
-	equipped := r.equip(ctx, k)
+	installed := r.equip(ctx, k)
 	u, err := r.seek(ctx, k)
 	if err != nil {
 		err = fmt.Errorf("%s: none. %w", k.Name, err)
@@ -41,22 +42,23 @@ func (r *runner) obtain(ctx context.Context, k testserver.Kind) (*used, error) {
 		return nil, err
 	}
 	r.say("%s: %s", k.Name, u.how)
-	if equipped != nil {
-		r.say("%s: single tests need more: %s", k.Name, oneLine(equipped))
+	if lack := r.lack(k); lack != nil { // only now: the way to the server may have been to install it
+		r.say("%s: single tests need more: %s", k.Name, oneLine(errors.Join(lack, installed)))
 	}
 	return u, nil
 }
 
-// equip installs whatever tests of the kind may need, if nothing may be skipped, and returns what is missing nevertheless.
+// equip installs whatever tests of the kind may need, if nothing may be skipped.
 func (r *runner) equip(ctx context.Context, k testserver.Kind) error {
-	all := append(append([]testserver.Program(nil), k.Programs...), k.Helpers...)
-	if !r.required || r.sources.missing(all...) == nil {
-		return r.sources.missing(all...)
+	if !r.required || r.lack(k) == nil {
+		return nil
 	}
-	if err := r.sources.install(ctx, k); err != nil {
-		return errors.Join(r.sources.missing(all...), err)
-	}
-	return r.sources.missing(all...)
+	return r.sources.install(ctx, k)
+}
+
+// lack returns what is missing of the programs that tests of the kind may need.
+func (r *runner) lack(k testserver.Kind) error {
+	return r.sources.missing(append(slices.Clone(k.Programs), k.Helpers...)...)
 }
 
 // seek tries the ways to a server, in the order that the command's documentation names.
