@@ -65,6 +65,7 @@ bench: servers ## measure what the README says of speed; HTTP needs wrk
 measure:
 	$(BENCH) -bench '^Benchmark(Accept|Consume|Process)$$' -benchtime $(BENCH_EVENTS)x -count $(BENCH_COUNT) .
 	$(BENCH) -bench Peers -benchtime $(BENCH_PEERS)x -count $(BENCH_COUNT) .
+	$(BENCH) -bench Foreign -benchtime $(BENCH_EVENTS)x -count $(BENCH_COUNT) .
 	$(BENCH) -bench Pickup -benchtime 200x -count $(BENCH_COUNT) .
 	$(BENCH) -bench 'HTTP|Replicas' -benchtime 1x -count $(BENCH_COUNT) .
 	$(BENCH) -bench 'Memory|DLQ|Delayed|Waiting' -benchtime 1x .

@@ -16,7 +16,8 @@ import (
 // The new messages are found by the index of topics and ids and by no other: only that has their order.
 const claimMessages = `
 	WITH later AS (
-		SELECT ctid, id FROM {messages} WHERE topic = (SELECT ?::text) AND delayed AND claim = 0 AND due <= {now}
+		SELECT ctid, id FROM {messages} WHERE topic = (SELECT ?::text) AND delayed AND claim = 0
+			AND due >= (SELECT ?::bigint) AND due <= {now}
 		ORDER BY due LIMIT (SELECT ?::bigint) FOR UPDATE SKIP LOCKED
 	), fresh AS (
 		SELECT ctid, id FROM {messages} WHERE (topic, id) > ((SELECT ?::text), (SELECT ?::bigint))
@@ -25,7 +26,7 @@ const claimMessages = `
 	), taken AS (
 		UPDATE {messages} SET claim = ?, attempt = attempt + 1, claimed_at = {now}
 		WHERE ctid = ANY (ARRAY (SELECT ctid FROM later UNION ALL SELECT ctid FROM fresh))
-		RETURNING id, uuid, payload, metadata, history, attempt, redrives, claimed_at, delayed
+		RETURNING id, uuid, payload, metadata, history, attempt, redrives, claimed_at, CASE WHEN delayed THEN due ELSE 0 END
 	), held AS (
 		INSERT INTO {claims} (claim, topic, until, ids)
 		SELECT ?::bigint, ?::text, {now} + ?::bigint, array_agg(id) FROM taken HAVING count(*) > 0
@@ -36,15 +37,18 @@ const claimMessages = `
 	UNION ALL
 	SELECT 0, '', '', '', '', 0, 0, CASE WHEN (SELECT count(*) FROM later) = ? THEN 0 ELSE coalesce((
 		SELECT due - {now} FROM {messages} WHERE topic = (SELECT ?::text) AND delayed AND due > {now}
-		ORDER BY due LIMIT 1), -1) END, false`
+		ORDER BY due LIMIT 1), -1) END, 0`
 
 // claiming is one call of Claim.
 type claiming struct {
 	queue.ClaimParams
 	claimed []queue.Claimed
 	next    time.Duration
-	last    int64 // the last new message
+	last    positions
 }
+
+// positions are places in the two indexes of what waits: an id among the new messages, a time among those that are due again.
+type positions struct{ fresh, later int64 }
 
 // Claim implements sqlstore.Dialect.
 func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claimed, time.Duration, error) {
@@ -66,28 +70,30 @@ func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claim
 	return c.claimed, c.next, nil
 }
 
-// lookAround looks from where it is promising, and from further back while that does not bring enough.
+// lookAround looks from where it is promising, and from further back if that does not bring enough.
 func (d *dialect) lookAround(ctx context.Context, c *claiming) error {
-	s := d.scout(c.Topic)
+	t := d.trail(c.Topic)
 	for {
 		began := time.Now()
-		from, full := s.from(began)
+		fresh, freshDepth := t.fresh.from(began)
+		later, laterDepth := t.later.from(began)
 		ended, giveBack := d.claims.take()
-		if err := c.look(ctx, d, from, ended); err != nil {
+		if err := c.look(ctx, d, positions{fresh, later}, ended); err != nil {
 			giveBack()
 			return err
 		}
-		enough := len(c.claimed) == c.Limit
-		s.looked(c.last, enough, full, began, time.Now())
-		if enough || from == 0 || from <= s.lowest() {
+		enough, now := len(c.claimed) == c.Limit, time.Now()
+		t.fresh.looked(freshDepth, c.last.fresh, enough, began, now)
+		t.later.looked(laterDepth, c.last.later, enough, began, now)
+		if enough || freshDepth != atCursor && laterDepth != atCursor {
 			return nil
 		}
 	}
 }
 
-// look claims what is still wanted behind the message from. Where that is an odd number, chance decides which kind of
+// look claims what is still wanted behind from. Where that is an odd number, chance decides which kind of
 // messages gets the larger half; where it is one, the other kind gets it if there is none of the first.
-func (c *claiming) look(ctx context.Context, d *dialect, from int64, ended []int64) error {
+func (c *claiming) look(ctx context.Context, d *dialect, from positions, ended []int64) error {
 	limit := c.Limit - len(c.claimed)
 	half := (limit + int(c.Owner&1)) / 2
 	before := len(c.claimed)
@@ -99,14 +105,14 @@ func (c *claiming) look(ctx context.Context, d *dialect, from int64, ended []int
 }
 
 // lookFor claims up to limit messages, of which at most again are due again.
-func (c *claiming) lookFor(ctx context.Context, d *dialect, from int64, limit, again int, ended []int64) error {
+func (c *claiming) lookFor(ctx context.Context, d *dialect, from positions, limit, again int, ended []int64) error {
 	before := len(c.claimed)
 	full := again // so many that there may be more
 	if again == 0 {
 		full = -1
 	}
-	err := inOrder(ctx, d.from, c.scan, d.words.Of(claimMessages), c.Topic, again, c.Topic, from, c.Topic, limit, c.Owner,
-		c.Owner, c.Topic, c.Lease.Microseconds(), ended, full, c.Topic)
+	err := inOrder(ctx, d.from, c.scan, d.words.Of(claimMessages), c.Topic, from.later, again, c.Topic, from.fresh, c.Topic, limit,
+		c.Owner, c.Owner, c.Topic, c.Lease.Microseconds(), ended, full, c.Topic)
 	if err != nil {
 		c.claimed = c.claimed[:before] // what was read is not sure to be committed
 	}
@@ -114,9 +120,8 @@ func (c *claiming) lookFor(ctx context.Context, d *dialect, from int64, limit, a
 }
 
 func (c *claiming) scan(row sqlstore.Scanner) error {
-	var at int64
-	var delayed bool
-	m, metadata, err := sqlstore.ScanClaimed(row, &at, &delayed)
+	var at, due int64
+	m, metadata, err := sqlstore.ScanClaimed(row, &at, &due)
 	if err != nil {
 		return err
 	}
@@ -124,31 +129,12 @@ func (c *claiming) scan(row sqlstore.Scanner) error {
 		c.next = time.Duration(at) * time.Microsecond
 		return nil
 	}
-	if !delayed {
-		c.last = max(c.last, m.ID)
+	if due == 0 {
+		c.last.fresh = max(c.last.fresh, m.ID)
 	}
+	c.last.later = max(c.last.later, due)
 	m.Owner, m.ClaimedAt = c.Owner, sqlstore.FromMicros(at)
 	m.Metadata, m.Damage = sqlstore.DecodeMetadata(metadata)
 	c.claimed = append(c.claimed, m)
 	return nil
-}
-
-func (d *dialect) scout(topic string) *scout {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	s := d.scouts[topic]
-	if s == nil {
-		s = &scout{}
-		d.scouts[topic] = s
-	}
-	return s
-}
-
-// lookAgain has all topics looked at as a whole: something was given back to one of them.
-func (d *dialect) lookAgain() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, s := range d.scouts {
-		s.again()
-	}
 }

@@ -68,11 +68,11 @@ type dialect struct {
 	claims  openClaims
 
 	mu     sync.Mutex
-	scouts map[string]*scout // of each topic
+	trails map[string]*trail // of each topic
 }
 
 func newDialect(db *sqlstore.Server, from source, words *sqlstore.Words) *dialect {
-	return &dialect{db: db, from: from, words: words, scouts: map[string]*scout{}}
+	return &dialect{db: db, from: from, words: words, trails: map[string]*trail{}}
 }
 
 // Name implements sqlstore.Dialect.

@@ -51,6 +51,7 @@ type plan struct {
 	Relation string  `json:"Relation Name"`
 	Index    string  `json:"Index Name"`
 	Filtered float64 `json:"Rows Removed by Filter"`
+	Blocks   float64 `json:"Shared Hit Blocks"`
 	Plans    []plan
 }
 
@@ -70,7 +71,7 @@ func explained(t *testing.T, d *dialect, query string, args ...any) plan {
 	t.Helper()
 	var text []byte
 	require.NoError(t, d.db.Read(t.Context(), func(tx sqlstore.Tx) error {
-		return sqlstore.One(tx, []any{&text}, "EXPLAIN (ANALYZE, FORMAT JSON) "+query, args...)
+		return sqlstore.One(tx, []any{&text}, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+query, args...)
 	}))
 	return parsePlan(t, text)
 }
@@ -79,7 +80,7 @@ func planned(t *testing.T, d *dialect, query string, args ...any) plan {
 	t.Helper()
 	var text []byte
 	require.NoError(t, inOrder(t.Context(), d.from, func(row sqlstore.Scanner) error { return row.Scan(&text) },
-		d.words.Of("EXPLAIN (ANALYZE, FORMAT JSON) "+query), args...))
+		d.words.Of("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+query), args...))
 	return parsePlan(t, text)
 }
 
@@ -151,7 +152,7 @@ func TestClaimPlan(t *testing.T) {
 			t.Parallel()
 			d := newTestDialect(t)
 			prepare(t, d)
-			p := planned(t, d, claimMessages, "t", 5, "t", int64(0), "t", 10, int64(8), int64(8), "t", int64(1), []int64{}, 5, "t")
+			p := planned(t, d, claimMessages, "t", int64(0), 5, "t", int64(0), "t", 10, int64(8), int64(8), "t", int64(1), []int64{}, 5, "t")
 			assert.NotContains(t, p.nodes(), "Sort")
 			for _, scan := range p.scans() {
 				if scan.Relation == "redrive_messages" {
@@ -183,7 +184,7 @@ func TestPlans(t *testing.T) {
 		for what, statement := range map[string][]any{
 			"end": {endClaims, ids[:3], owners[:3]}, "return": {returnMessages, ids, owners, waits, waits, texts, texts},
 			"finish":  {finishAll, ids[3:6], owners[3:6], ids[3:6], texts[3:6], texts[3:6], bytes[3:6], waits[3:6], 3},
-			"expired": {selectExpired, "t", 10}, "in flight": {backlogs[3], "t"},
+			"expired": {selectExpired, "t", int64(0), 10}, "in flight": {backlogs[3], "t"},
 		} {
 			for _, scan := range explained(t, d, statement[0].(string), statement[1:]...).scans() {
 				if scan.Relation == "redrive_messages" {

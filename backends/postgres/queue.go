@@ -29,10 +29,14 @@ const (
 			metadata = CASE mine.metadata WHEN '' THEN m.metadata ELSE mine.metadata END,
 			history = CASE mine.metadata WHEN '' THEN m.history ELSE mine.history END
 		FROM mine WHERE m.id = mine.id RETURNING m.id`
-	// An expired claim is dropped once none of its messages bears its name.
+	// An expired claim is dropped once none of its messages bears its name. Returned is when the first lease ends of those that
+	// stood, or the present time.
 	dropExpired = `
-		DELETE FROM {claims} c WHERE c.topic = ? AND c.until <= {now} AND NOT EXISTS (
-			SELECT 1 FROM {messages} m WHERE m.id = ANY (c.ids) AND m.claim = c.claim)`
+		WITH dropped AS (
+			DELETE FROM {claims} c WHERE c.topic = ? AND c.until >= ? AND c.until <= {now} AND NOT EXISTS (
+				SELECT 1 FROM {messages} m WHERE m.id = ANY (c.ids) AND m.claim = c.claim)
+		)
+		SELECT least({now}, (SELECT until FROM {claims} WHERE topic = ? AND until >= ? ORDER BY until LIMIT 1))`
 	// The messages that are renewed go on under a row of their own, made from themselves, the rest keep their time.
 	renewClaim = `
 		WITH mine AS (
@@ -54,7 +58,7 @@ const (
 	selectExpired = `
 		SELECT m.id, m.uuid, m.payload, m.metadata, m.history, m.attempt, m.redrives, m.claim, m.claimed_at
 		FROM {claims} c JOIN {messages} m ON m.id = ANY (c.ids) AND m.claim = c.claim
-		WHERE c.topic = ? AND c.until <= {now} ORDER BY c.until LIMIT ? FOR UPDATE OF m SKIP LOCKED`
+		WHERE c.topic = ? AND c.until >= ? AND c.until <= {now} ORDER BY c.until LIMIT ? FOR UPDATE OF m SKIP LOCKED`
 )
 
 // Settle implements sqlstore.Dialect.
@@ -75,11 +79,13 @@ func (d *dialect) Settle(t sqlstore.Tx, settlements []queue.Settlement) (held []
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(back, func(s queue.Settlement) bool { return s.Outcome == queue.Unused }) {
-		d.lookAgain()
-	}
 	if h, ok := t.(sqlstore.Hooked); ok {
-		h.OnCommit(func() { d.claims.settled(settlements) })
+		h.OnCommit(func() {
+			d.claims.settled(settlements)
+			if slices.ContainsFunc(back, func(s queue.Settlement) bool { return s.Outcome == queue.Unused }) {
+				d.lookAgain()
+			}
+		})
 	}
 	held = make([]bool, len(settlements))
 	for i, s := range settlements {
@@ -146,10 +152,17 @@ func (d *dialect) Renew(t sqlstore.Tx, owner int64, ids []int64, lease time.Dura
 
 // Expired implements sqlstore.Dialect.
 func (d *dialect) Expired(t sqlstore.Tx, topic string, limit int, scan func(sqlstore.Scanner) error) error {
-	if _, err := t.Exec(dropExpired, topic); err != nil {
+	held, began := d.trail(topic).held, time.Now()
+	from, depth := held.from(began)
+	var first int64
+	if err := sqlstore.One(t, []any{&first}, dropExpired, topic, from, topic, from); err != nil {
 		return err
 	}
-	return t.Query(scan, selectExpired, topic, limit)
+	if err := t.Query(scan, selectExpired, topic, from, limit); err != nil {
+		return err
+	}
+	held.looked(depth, first, false, began, time.Now())
+	return nil
 }
 
 // countLimit is up to where a backlog is counted. Above it, the planner's estimate is good enough.

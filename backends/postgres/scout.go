@@ -5,73 +5,77 @@ import (
 	"time"
 )
 
-const (
-	// lookEvery is how often, while there is enough to claim behind the cursor, is looked for what was left before it.
-	lookEvery = 100 * time.Millisecond
-	// calm is after how long nothing is expected any more among messages that were passed over: a transaction of the
-	// host's that takes longer to commit is found by the look at everything.
-	calm = 10 * time.Second
-	// fullEvery is how often everything is looked at, and fullShare, how much of the time that may take.
-	fullEvery = time.Second
-	fullShare = 20
-)
+// lookShare is the share of time that deep looks may take: one part in so many.
+const lookShare = 20
 
-// scout knows from which message on a topic is worth looking at. Behind the messages that wait lie the remains of those
-// that are gone: an index keeps them until they are vacuumed, and while a long transaction is open anywhere in the database, that
-// does not happen. So claims look from where the last one ended; often enough, from a floor below which everything
-// was settled a while ago; and sometimes at everything.
+// scout knows from where on an index is worth reading. Behind the rows that are wanted lie the remains of those that are
+// gone: an index keeps them until they are vacuumed, and while a long transaction is open anywhere in the database, that does
+// not happen. So reading begins where it ended the last time, and now and then further back, for what became visible behind
+// that: the further, the less is to be expected, and the more seldom.
 type scout struct {
 	mu     sync.Mutex
-	cursor int64 // the last message claimed while there are more behind it, else 0
-	floor  int64
-	newest int64 // the last message ever claimed
-	mark   int64 // newest at markAt, the next floor
-
-	markAt, lookAt, fullAt time.Time
+	cursor int64 // the last position found while there are more behind it, else 0
+	newest int64 // the last position ever found
+	depths []depth
 }
 
-// from returns the message behind which to look, and whether that is everything.
-func (s *scout) from(now time.Time) (id int64, full bool) {
+// depth is how far back a look goes. Positions are what an index is ordered by; all of them are positive.
+type depth struct {
+	// back is the age of its floor, or up to twice that; 0 is everything.
+	back time.Duration
+	// every is the least time between two looks of this depth.
+	every time.Duration
+
+	floor  int64
+	mark   int64 // newest at markAt, the next floor
+	markAt time.Time
+	nextAt time.Time
+}
+
+// newScout returns a scout that looks at nothing but what is new, and at these depths, from the nearest to everything.
+func newScout(depths ...depth) *scout { return &scout{depths: depths} }
+
+// atCursor is the depth of a look at what is new.
+const atCursor = -1
+
+// from returns the position from which to look, and the depth of that look.
+func (s *scout) from(now time.Time) (position int64, at int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case !now.Before(s.fullAt):
-		s.lookAt = now.Add(lookEvery)
-		return 0, true
-	case s.cursor == 0 || !now.Before(s.lookAt):
-		s.lookAt = now.Add(lookEvery)
-		return s.floor, false
+	for at = len(s.depths) - 1; at > 0; at-- {
+		if !now.Before(s.depths[at].nextAt) {
+			return s.depths[at].floor, at
+		}
 	}
-	return s.cursor, false
+	if s.cursor != 0 && now.Before(s.depths[0].nextAt) {
+		return s.cursor, atCursor
+	}
+	return s.depths[0].floor, 0
 }
 
-// looked notes the last message that a look found, 0 for none, and whether it found as many as were asked for.
-func (s *scout) looked(last int64, enough, full bool, began, now time.Time) {
+// looked notes the last position that a look found, 0 for none, and whether there are more behind it.
+func (s *scout) looked(at int, last int64, more bool, began, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cursor = 0
-	if enough {
+	if more {
 		s.cursor = last
 	}
 	s.newest = max(s.newest, last)
-	if now.Sub(s.markAt) >= calm {
-		s.floor, s.mark, s.markAt = s.mark, s.newest, now
+	for i := range s.depths {
+		d := &s.depths[i]
+		if d.back > 0 && now.Sub(d.markAt) >= d.back {
+			d.floor, d.mark, d.markAt = d.mark, s.newest, now
+		}
+		if i <= at {
+			d.nextAt = now.Add(max(d.every, lookShare*now.Sub(began)))
+		}
 	}
-	if full {
-		s.fullAt = now.Add(max(fullEvery, fullShare*now.Sub(began)))
-	}
-}
-
-// lowest is the message behind which a look misses nothing that is expected.
-func (s *scout) lowest() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.floor
 }
 
 // again has everything looked at next: something was given back.
 func (s *scout) again() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fullAt = time.Time{}
+	s.depths[len(s.depths)-1].nextAt = time.Time{}
 }
