@@ -33,10 +33,8 @@ func acceptWatermillSQL(b *testing.B, callers int) {
 	db := watermillsql.BeginnerFromPgx(postgresPool(b, postgresDatabase(b), watermillPublishConnections))
 	publisher := watermillPublisher(b, db, watermillsql.DefaultPostgreSQLSchema{})
 	publish(b, publisher, 1) // makes the table
-	measured(b, func() {
-		called(b, b.N, callers, func(context.Context) error {
-			return publisher.Publish("bench", message.NewMessage(watermill.NewUUID(), body))
-		})
+	accepted(b, callers, func(context.Context) error {
+		return publisher.Publish("bench", message.NewMessage(watermill.NewUUID(), body))
 	})
 }
 

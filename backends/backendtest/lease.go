@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +18,7 @@ var leaseCases = []testCase{
 	{"a claim that was lost cannot be acknowledged", leaseLostAck},
 	{"a claim that was lost cannot be nacked", leaseLostNack},
 	{"a handler may outlast its lease", leaseRenewed},
+	{"many claims are renewed, and lost ones are told apart", leasesRenewed},
 	{"messages that wait for their subscriber keep their leases", leaseWaiting},
 	{"the attempt's context ends", leaseTimeout},
 }
@@ -99,6 +101,27 @@ func leaseRenewed(t *testing.T, f *fixture) {
 	requireNone(t, f.consume(t, topic, cfg), 4*shortLease)
 	require.NoError(t, msg.Context().Err())
 	msg.Ack()
+	f.requireEmpty(t, topic)
+}
+
+func leasesRenewed(t *testing.T, f *fixture) {
+	const n = 5
+	cfg := quickLease()
+	cfg.Concurrency = n
+	messages := f.consume(t, topic, cfg)
+	held := make([]*message.Message, n)
+	for i := range held { // one after the other, so that each has a claim of its own
+		require.NoError(t, f.Publisher.Publish(topic, newMessage("x")))
+		held[i] = receive(t, messages)
+	}
+	require.NoError(t, f.DeadLetters.Add(settling(held[2]), entry(deadQueue, held[2].UUID))) // and so its claim is gone
+	requireNone(t, f.consume(t, topic, cfg), 4*shortLease)
+	for i, msg := range held {
+		if i != 2 {
+			require.NoError(t, msg.Context().Err())
+		}
+		msg.Ack()
+	}
 	f.requireEmpty(t, topic)
 }
 

@@ -77,17 +77,17 @@ func (d *driver) Settle(ctx context.Context, settlements []queue.Settlement) ([]
 }
 
 // Renew extends leases.
-func (d *driver) Renew(ctx context.Context, owner int64, ids []int64, lease time.Duration) (lost []int64, err error) {
+func (d *driver) Renew(ctx context.Context, claims []queue.Held, lease time.Duration) (lost []queue.Held, err error) {
 	if err := d.lock(ctx, "renew leases"); err != nil {
 		return nil, err
 	}
 	defer d.mu.Unlock()
 	end := time.Now().Add(lease)
-	for _, id := range ids {
-		if it := d.held[id]; it != nil && it.owner == owner {
+	for _, c := range claims {
+		if it := d.held[c.ID]; it != nil && it.owner == c.Owner {
 			it.topic.leased.move(it, end)
 		} else {
-			lost = append(lost, id)
+			lost = append(lost, c)
 		}
 	}
 	return lost, nil

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,11 +34,11 @@ const (
 
 	// A row that is locked is held all the same, by a transaction of the host's that completes it: nobody waits for that.
 	lockFree = `
-		SELECT id FROM {messages} FORCE INDEX (PRIMARY) WHERE claim = ? AND id IN %s FOR UPDATE SKIP LOCKED`
+		SELECT id, claim FROM {messages} FORCE INDEX (PRIMARY) WHERE id IN %s ORDER BY id FOR UPDATE SKIP LOCKED`
 	renewClaims = `
 		UPDATE {messages} FORCE INDEX (PRIMARY) SET due = {now} + ? WHERE id IN %s`
 	selectHeld = `
-		SELECT id FROM {messages} FORCE INDEX (PRIMARY) WHERE claim = ? AND id IN %s`
+		SELECT id, claim FROM {messages} FORCE INDEX (PRIMARY) WHERE id IN %s`
 	selectExpired = `
 		SELECT id, uuid, payload, metadata, history, attempt, redrives, claim, claimed_at
 		FROM {messages} FORCE INDEX (waiting) WHERE topic = ? AND held = 1 AND due <= {now}
@@ -127,7 +128,7 @@ func (d *dialect) Settle(t sqlstore.Tx, settlements []queue.Settlement) (held []
 	held = make([]bool, len(settlements))
 	var done, back []any
 	for i, s := range settlements {
-		attempt, ok := attempts[claimKey{s.ID, s.Owner}]
+		attempt, ok := attempts[queue.Held{ID: s.ID, Owner: s.Owner}]
 		if held[i] = ok; !ok {
 			continue
 		}
@@ -163,23 +164,20 @@ func deleteOf(n int) string {
 	return fmt.Sprintf(deleteMessages, goneID+strings.Repeat(" UNION ALL "+goneID, n-1))
 }
 
-// claimKey names a claim.
-type claimKey struct{ id, owner int64 }
-
 // lock locks the messages of settlements, and returns which claims stand on them, with the attempts that they counted.
-func lock(t sqlstore.Tx, settlements []queue.Settlement) (map[claimKey]int64, error) {
+func lock(t sqlstore.Tx, settlements []queue.Settlement) (map[queue.Held]int64, error) {
 	ids := make([]any, len(settlements))
 	for i, s := range settlements {
 		ids[i] = s.ID
 	}
-	attempts := make(map[claimKey]int64, len(settlements))
+	attempts := make(map[queue.Held]int64, len(settlements))
 	if len(ids) == 0 {
 		return attempts, nil
 	}
 	err := query(t, lockClaims, ids, func(row sqlstore.Scanner) error {
-		var key claimKey
+		var key queue.Held
 		var attempt int64
-		err := row.Scan(&key.id, &key.owner, &attempt)
+		err := row.Scan(&key.ID, &key.Owner, &attempt)
 		attempts[key] = attempt
 		return err
 	})
@@ -199,34 +197,36 @@ func returned(s queue.Settlement, attempt int64) ([]any, error) {
 }
 
 // Renew implements sqlstore.Dialect.
-func (d *dialect) Renew(t sqlstore.Tx, owner int64, ids []int64, lease time.Duration) (kept []int64, err error) {
-	if len(ids) == 0 {
+func (d *dialect) Renew(t sqlstore.Tx, claims []queue.Held, lease time.Duration) (kept []queue.Held, err error) {
+	if len(claims) == 0 {
 		return nil, nil
 	}
-	all := make([]any, len(ids))
-	for i, id := range ids {
-		all[i] = id
-	}
-	var free []any
-	err = query(t, lockFree, all, func(row sqlstore.Scanner) error {
-		var id int64
-		err := row.Scan(&id)
-		free = append(free, id)
-		return err
-	}, owner)
+	free, err := standing(t, lockFree, claims)
 	if err == nil && len(free) > 0 {
-		err = exec(t, renewClaims, free, lease.Microseconds())
+		err = exec(t, renewClaims, idsOf(free), lease.Microseconds())
 	}
-	if err != nil || len(free) == len(ids) {
-		return ids, err
+	if err != nil || len(free) == len(claims) {
+		return free, err
 	}
-	err = query(t, selectHeld, all, func(row sqlstore.Scanner) error {
-		var id int64
-		err := row.Scan(&id)
-		kept = append(kept, id)
-		return err
-	}, owner)
-	return kept, err
+	return standing(t, selectHeld, claims)
+}
+
+// standing returns those claims that a statement finds as they are asked for.
+func standing(t sqlstore.Tx, statement string, claims []queue.Held) ([]queue.Held, error) {
+	var found []queue.Held
+	if err := query(t, statement, idsOf(claims), sqlstore.ScanHeld(&found)); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(found, func(c queue.Held) bool { return !slices.Contains(claims, c) }), nil
+}
+
+// idsOf returns the messages of claims.
+func idsOf(claims []queue.Held) []any {
+	ids := make([]any, len(claims))
+	for i, c := range claims {
+		ids[i] = c.ID
+	}
+	return ids
 }
 
 // Expired implements sqlstore.Dialect.

@@ -86,17 +86,16 @@ func TestHostHoldsMessage(t *testing.T) {
 		return b.Expired(tx, "t", 10, func(sqlstore.Scanner) error { expired++; return nil })
 	})
 	assert.Equal(t, 2, expired)
-	var kept []int64
-	renew := func(owner int64) {
+	renew := func(claims ...queue.Held) (kept []queue.Held) {
 		b.write(t, func(tx sqlstore.Tx) (err error) {
-			kept, err = b.Renew(tx, owner, ids, time.Minute)
+			kept, err = b.Renew(tx, claims, time.Minute)
 			return err
 		})
+		return kept
 	}
-	renew(7)
-	assert.Equal(t, ids, kept)
-	renew(8)
-	assert.Empty(t, kept)
+	claims := []queue.Held{{ID: ids[0], Owner: 7}, {ID: ids[1], Owner: 7}, {ID: ids[2], Owner: 7}}
+	assert.Equal(t, claims, renew(claims...))
+	assert.Empty(t, renew(queue.Held{ID: ids[0], Owner: 8}, queue.Held{ID: ids[1], Owner: 8}))
 	b.publish(t, 1)
 	others := b.claim(t, 9, 3, time.Minute)
 	require.Len(t, others, 1, "others are claimed meanwhile")

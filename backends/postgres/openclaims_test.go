@@ -77,8 +77,8 @@ func TestClaimOutlastsOneThatIsSettledTwice(t *testing.T) {
 
 	exec(t, d, "DELETE FROM {claims}")
 	require.NoError(t, d.db.Write(ctx, func(tx sqlstore.Tx) error {
-		kept, err := d.Renew(tx, 77, []int64{claimed[0].ID, claimed[1].ID}, time.Minute)
-		assert.Equal(t, []int64{claimed[1].ID}, kept)
+		kept, err := d.Renew(tx, []queue.Held{{ID: claimed[0].ID, Owner: 77}, {ID: claimed[1].ID, Owner: 77}}, time.Minute)
+		assert.Equal(t, []queue.Held{{ID: claimed[1].ID, Owner: 77}}, kept)
 		return err
 	}))
 	assert.Equal(t, []int64{claimed[1].ID}, rows())

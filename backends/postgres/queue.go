@@ -37,12 +37,13 @@ const (
 				SELECT 1 FROM {messages} m WHERE m.id = ANY (c.ids) AND m.claim = c.claim)
 		)
 		SELECT least({now}, (SELECT until FROM {claims} WHERE topic = ? AND until >= ? ORDER BY until LIMIT 1))`
-	// The messages that are renewed go on under a row of their own, made from themselves, the rest keep their time.
-	renewClaim = `
+	// The messages of a claim that are renewed go on under a row of their own, made from themselves, the rest keep their time.
+	renewClaims = `
 		WITH mine AS (
-			SELECT id, topic FROM {messages} WHERE id = ANY (?::bigint[]) AND claim = ?::bigint
+			SELECT m.id, m.topic, m.claim FROM unnest(?::bigint[], ?::bigint[]) AS c (id, claim)
+			JOIN {messages} m ON m.id = c.id AND m.claim = c.claim
 		), before AS (
-			DELETE FROM {claims} WHERE claim = ?::bigint RETURNING claim, topic, until, ids
+			DELETE FROM {claims} WHERE claim = ANY (ARRAY (SELECT claim FROM mine)) RETURNING claim, topic, until, ids
 		), rest AS (
 			INSERT INTO {claims} (claim, topic, until, ids)
 			SELECT claim, topic, until, left_over FROM (
@@ -51,9 +52,9 @@ const (
 			WHERE cardinality(left_over) > 0
 		), renewed AS (
 			INSERT INTO {claims} (claim, topic, until, ids)
-			SELECT ?::bigint, min(topic), {now} + ?::bigint, array_agg(id) FROM mine HAVING count(*) > 0
+			SELECT claim, min(topic), {now} + ?::bigint, array_agg(id) FROM mine GROUP BY claim
 		)
-		SELECT id FROM mine`
+		SELECT id, claim FROM mine`
 	// Rows that are locked are being settled, maybe by a transaction of the host's that is open yet: nobody waits for that.
 	selectExpired = `
 		SELECT m.id, m.uuid, m.payload, m.metadata, m.history, m.attempt, m.redrives, m.claim, m.claimed_at
@@ -146,8 +147,13 @@ func settled(
 }
 
 // Renew implements sqlstore.Dialect.
-func (d *dialect) Renew(t sqlstore.Tx, owner int64, ids []int64, lease time.Duration) ([]int64, error) {
-	return sqlstore.Ints(t, renewClaim, ids, owner, owner, owner, lease.Microseconds())
+func (d *dialect) Renew(t sqlstore.Tx, claims []queue.Held, lease time.Duration) (kept []queue.Held, err error) {
+	ids, owners := make([]int64, len(claims)), make([]int64, len(claims))
+	for i, c := range claims {
+		ids[i], owners[i] = c.ID, c.Owner
+	}
+	err = t.Query(sqlstore.ScanHeld(&kept), renewClaims, ids, owners, lease.Microseconds())
+	return kept, err
 }
 
 // Expired implements sqlstore.Dialect.

@@ -17,7 +17,9 @@ const (
 		FROM deliveries d JOIN messages m ON m.id = d.id
 		WHERE d.topic = (SELECT id FROM topics WHERE name = ?) AND d.claim <> 0 AND d.due <= ? ORDER BY d.due LIMIT ?`
 	renewClaims = `
-		UPDATE deliveries SET due = ? WHERE claim = ? AND id IN (SELECT value FROM json_each(?)) RETURNING id`
+		UPDATE deliveries SET due = ? FROM json_each(?) j
+		WHERE deliveries.id = j.value ->> 'ID' AND deliveries.claim = j.value ->> 'Owner'
+		RETURNING deliveries.id, deliveries.claim`
 	selectBacklog = `
 		SELECT t.messages, (SELECT count(*) FROM deliveries WHERE topic = t.id AND claim <> 0),
 		       (SELECT count(*) FROM deliveries WHERE topic = t.id AND claim = 0 AND due > ?)
@@ -70,8 +72,9 @@ func (d *dialect) moveCursor(topic string, to int64) {
 }
 
 // Renew implements sqlstore.Dialect.
-func (d *dialect) Renew(t sqlstore.Tx, owner int64, ids []int64, lease time.Duration) ([]int64, error) {
-	return sqlstore.Ints(t, renewClaims, time.Now().Add(lease).UnixMicro(), owner, jsonList(ids))
+func (d *dialect) Renew(t sqlstore.Tx, claims []queue.Held, lease time.Duration) (kept []queue.Held, err error) {
+	err = t.Query(sqlstore.ScanHeld(&kept), renewClaims, time.Now().Add(lease).UnixMicro(), jsonList(claims))
+	return kept, err
 }
 
 // Expired implements sqlstore.Dialect.

@@ -48,9 +48,9 @@ func (t *tx) safely(work func(sqlstore.Tx) error) (err error) {
 }
 
 // jsonList encodes a list of ids as a parameter for json_each.
-func jsonList(values []int64) string {
+func jsonList[T any](values []T) string {
 	b, err := json.Marshal(values)
-	if err != nil { // integers always encode
+	if err != nil { // what is used here always encodes
 		panic(err)
 	}
 	return string(b)

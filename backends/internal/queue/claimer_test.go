@@ -60,7 +60,7 @@ func (e *endless) Settle(_ context.Context, settlements []Settlement) ([]bool, e
 	return held, nil
 }
 
-func (e *endless) Renew(context.Context, int64, []int64, time.Duration) ([]int64, error) {
+func (e *endless) Renew(context.Context, []Held, time.Duration) ([]Held, error) {
 	return nil, nil
 }
 func (e *endless) Expired(context.Context, string, int) ([]Claimed, error) { return nil, nil }

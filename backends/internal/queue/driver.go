@@ -30,8 +30,8 @@ type Driver interface {
 	// happened to that message.
 	Settle(ctx context.Context, settlements []Settlement) (held []bool, err error)
 
-	// Renew extends the leases that owner still holds to lease from now, and returns the ids of those it lost.
-	Renew(ctx context.Context, owner int64, ids []int64, lease time.Duration) (lost []int64, err error)
+	// Renew extends the leases of claims that still stand to lease from now, in one step, and returns those that were lost.
+	Renew(ctx context.Context, claims []Held, lease time.Duration) (lost []Held, err error)
 
 	// Expired returns up to limit messages of a topic whose lease has run out. Their dead owner's claim still stands:
 	// settling it on its behalf is what frees them.
@@ -52,6 +52,14 @@ type ClaimParams struct {
 	Limit int
 	// Lease is how long the claim holds.
 	Lease time.Duration
+}
+
+// Held names the claim on a message.
+type Held struct {
+	// ID names the message within the store.
+	ID int64
+	// Owner names the claim that holds it.
+	Owner int64
 }
 
 // Claimed is a message that is held by a consumer.

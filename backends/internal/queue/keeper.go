@@ -2,12 +2,17 @@ package queue
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
 // expiredBatch is how many expired leases are dealt with in one step.
 const expiredBatch = 100
+
+// maxRenewBatch bounds one renewal.
+const maxRenewBatch = 500
 
 // keepLeases renews the leases of messages in flight until ctx ends. A message whose own time is up is not
 // renewed: its lease runs out, so that a handler which ignores its context keeps its place, but not its message.
@@ -20,48 +25,47 @@ func (c *consumer) keepLeases(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		for owner, held := range c.renewable() {
-			c.renew(ctx, owner, held)
+		c.renewAll(ctx)
+	}
+}
+
+// renewAll renews every lease that needs it. Together that takes no longer than the time until the next round, so that a
+// batch which hangs does not cost the others their leases.
+func (c *consumer) renewAll(ctx context.Context) {
+	deliveries := c.renewable()
+	claims := slices.Collect(maps.Keys(deliveries))
+	share := c.cfg.Lease / 4 / time.Duration(len(claims)/maxRenewBatch+1)
+	for batch := range slices.Chunk(claims, maxRenewBatch) {
+		for _, lost := range c.renew(ctx, batch, share) {
+			c.lose(deliveries[lost])
 		}
 	}
 }
 
-// renewable returns what needs a longer lease, by claim.
-func (c *consumer) renewable() map[int64]map[int64]*delivery {
+// renewable returns what needs a longer lease.
+func (c *consumer) renewable() map[Held]*delivery {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	claims := map[int64]map[int64]*delivery{}
+	deliveries := map[Held]*delivery{}
 	for d := range c.flying {
 		fresh := time.Since(d.since) < c.cfg.Lease/4
-		if fresh || !d.begun.IsZero() && time.Since(d.begun) > c.cfg.AttemptTimeout {
+		if fresh || d.lost || !d.begun.IsZero() && time.Since(d.begun) > c.cfg.AttemptTimeout {
 			continue
 		}
-		if claims[d.Owner] == nil {
-			claims[d.Owner] = map[int64]*delivery{}
-		}
-		claims[d.Owner][d.ID] = d
+		deliveries[Held{d.ID, d.Owner}] = d
 	}
-	return claims
+	return deliveries
 }
 
-func (c *consumer) renew(ctx context.Context, owner int64, held map[int64]*delivery) {
-	ids := make([]int64, 0, len(held))
-	for id := range held {
-		ids = append(ids, id)
-	}
-	// One renewal that hangs must not cost all others their leases.
-	bounded, cancel := context.WithTimeout(ctx, c.cfg.Lease/4)
+// renew renews a batch of leases within some time, and returns which of them were lost.
+func (c *consumer) renew(ctx context.Context, claims []Held, within time.Duration) (lost []Held) {
+	bounded, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	lost, err := c.driver.Renew(bounded, owner, ids, c.cfg.Lease)
-	if err != nil {
-		if ctx.Err() == nil {
-			c.log.Warn("cannot renew leases", "count", len(ids), "error", err)
-		}
-		return
+	lost, err := c.driver.Renew(bounded, claims, c.cfg.Lease)
+	if err != nil && ctx.Err() == nil {
+		c.log.Warn("cannot renew leases", "count", len(claims), "error", err)
 	}
-	for _, id := range lost {
-		c.lose(held[id])
-	}
+	return lost
 }
 
 // lose ends the context of a delivery that somebody else may have by now, unless it was settled just now.

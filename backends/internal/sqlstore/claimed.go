@@ -10,6 +10,16 @@ func ScanClaimed(row Scanner, more ...any) (c queue.Claimed, metadata string, er
 	return c, metadata, err
 }
 
+// ScanHeld reads claims: the id of a message, and the claim on it.
+func ScanHeld(claims *[]queue.Held) func(Scanner) error {
+	return func(row Scanner) error {
+		var c queue.Held
+		err := row.Scan(&c.ID, &c.Owner)
+		*claims = append(*claims, c)
+		return err
+	}
+}
+
 // scanExpired reads a message whose lease ran out: the columns of ScanClaimed, then claim and claimed_at.
 func scanExpired(row Scanner) (queue.Claimed, error) {
 	var at int64

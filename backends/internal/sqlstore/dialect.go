@@ -19,8 +19,8 @@ type Dialect interface {
 	Claim(ctx context.Context, p queue.ClaimParams) (claimed []queue.Claimed, next time.Duration, err error)
 	// Settle ends claims, and tells which were still held.
 	Settle(t Tx, settlements []queue.Settlement) (held []bool, err error)
-	// Renew extends leases that owner holds, and returns the ids of those.
-	Renew(t Tx, owner int64, ids []int64, lease time.Duration) (kept []int64, err error)
+	// Renew extends the leases of claims that stand, and returns those.
+	Renew(t Tx, claims []queue.Held, lease time.Duration) (kept []queue.Held, err error)
 	// Expired returns messages whose lease has run out. Its columns are those of ScanClaimed, then claim and claimed_at.
 	Expired(t Tx, topic string, limit int, scan func(Scanner) error) error
 	// Backlog counts the messages of a topic.

@@ -150,17 +150,19 @@ func (q *Queue) ringConsumers() {
 }
 
 // Renew implements queue.Driver.
-func (q *Queue) Renew(ctx context.Context, owner int64, ids []int64, lease time.Duration) ([]int64, error) {
-	var kept []int64
+func (q *Queue) Renew(ctx context.Context, claims []queue.Held, lease time.Duration) ([]queue.Held, error) {
+	var kept []queue.Held
 	err := q.db.Write(ctx, func(t Tx) (err error) {
-		kept, err = q.dialect.Renew(t, owner, ids, lease)
+		kept, err = q.dialect.Renew(t, claims, lease)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: renew leases: %w", q.dialect.Name(), err)
 	}
-	lost := slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { return slices.Contains(kept, id) })
-	return lost, nil
+	if len(kept) == len(claims) {
+		return nil, nil
+	}
+	return slices.DeleteFunc(slices.Clone(claims), func(c queue.Held) bool { return slices.Contains(kept, c) }), nil
 }
 
 // Expired implements queue.Driver.
