@@ -15,7 +15,7 @@ import (
 )
 
 // settlingTime is how much longer than ShutdownTimeout a shutdown may take, to store what the processors brought.
-const settlingTime = 2 * time.Second
+const settlingTime = 3 * time.Second
 
 // errStopped is why Run ends when the transport stopped delivering on its own.
 var errStopped = errors.New("the transport stopped delivering")

@@ -20,7 +20,8 @@ type SubscriberConfig struct {
 	// AttemptTimeout is when a delivered message's context ends, and its lease is no longer renewed. Defaults to 1 minute.
 	AttemptTimeout time.Duration
 	// CloseTimeout is how long Close waits for messages in flight to be settled before it cancels their contexts
-	// and gives them back. Defaults to 30 s.
+	// and gives them back, for which it takes 2 s more at most: what a store does not take until then comes back when its
+	// lease has run out. Defaults to 30 s.
 	CloseTimeout time.Duration
 	// PollInterval is how often the store is asked for messages that no notification announced. Defaults to 1 s.
 	PollInterval time.Duration

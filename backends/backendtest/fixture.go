@@ -20,7 +20,7 @@ const (
 	// glance is how often is looked whether it has.
 	glance = 5 * time.Millisecond
 	// shortLease is a lease that a test can wait for.
-	shortLease = 200 * time.Millisecond
+	shortLease = 500 * time.Millisecond
 	// topic is the topic of cases that need one. Each case has a backend of its own.
 	topic = "events"
 )

@@ -43,7 +43,9 @@ func (c *claimer) claimAll(ctx context.Context) {
 // claim claims once, and waits for as long as another claim would be of no use.
 func (c *claimer) claim(ctx context.Context, wanted int, rings <-chan struct{}) {
 	began := time.Now()
-	claimed, next, err := c.driver.Claim(context.WithoutCancel(ctx), ClaimParams{
+	// A claim that is under way at the end is waited for: one that is broken off may have been made all the same, and costs its
+	// messages an attempt.
+	claimed, next, err := c.driver.Claim(c.base, ClaimParams{
 		Topic: c.topic, Owner: newOwner(), Limit: wanted, Lease: c.cfg.Lease,
 	})
 	if err != nil {

@@ -19,6 +19,9 @@ import (
 // maxSettleBatch bounds one settlement transaction.
 const maxSettleBatch = 500
 
+// leaveTime is how much longer than CloseTimeout a shutdown may take, to give back what handlers did not end.
+const leaveTime = 2 * time.Second
+
 // consumer is one subscription.
 type consumer struct {
 	driver Driver
@@ -33,6 +36,8 @@ type consumer struct {
 
 	base   context.Context // parent of all message contexts: the subscription's values without its end
 	kill   context.CancelFunc
+	store  context.Context // for what has to reach the store; ends when a shutdown has to do without it
+	leave  context.CancelFunc
 	mu     sync.Mutex
 	flying map[*delivery]struct{}
 	flight sync.WaitGroup
@@ -62,6 +67,7 @@ func newConsumer(ctx context.Context, s *Subscriber, topic string) *consumer {
 	}
 	c.settling = gather.New(maxSettleBatch, 1, c.flushSettlements)
 	c.base, c.kill = context.WithCancel(context.WithoutCancel(ctx))
+	c.store, c.leave = context.WithCancel(context.Background())
 	return c
 }
 
@@ -77,19 +83,21 @@ func (c *consumer) run(unsubscribed, closing <-chan struct{}) {
 		}
 		cancel()
 	}()
-	var keeping sync.WaitGroup
+	var keeping, claiming sync.WaitGroup
 	keepers, endKeepers := context.WithCancel(context.Background())
+	defer endKeepers()
 	keeping.Go(func() { c.keepLeases(keepers) })
 	keeping.Go(func() { c.keepWatch(stop) })
-	var claiming sync.WaitGroup
 	claiming.Go(func() { (&claimer{consumer: c}).claimAll(stop) })
 	c.handOutAll(stop)
-	claiming.Wait()
-	c.giveBack(c.places.clear())
 	close(c.out)
-	c.drain()
-	endKeepers()
-	keeping.Wait()
+	c.drain(func() {
+		claiming.Wait()
+		c.giveBack(c.places.clear())
+		c.flight.Wait()
+		endKeepers()
+		keeping.Wait()
+	})
 }
 
 // handOutAll sends claimed messages to the subscriber, each when it has a place, until ctx ends.
@@ -257,7 +265,12 @@ func (c *consumer) unfinished(claimed Claimed, reason error) Settlement {
 // settle ends a delivery. Its place is free at once: the next message is handed out while this one is settled. unsettled
 // keeps the two from drifting apart when the store is slow.
 func (c *consumer) settle(d *delivery, s Settlement) {
-	c.unsettled <- struct{}{}
+	select {
+	case c.unsettled <- struct{}{}:
+	case <-c.store.Done():
+		c.forget(d)
+		return
+	}
 	c.settling.Send(s, func(err error) {
 		if err != nil {
 			go c.settleAgain(d, s)
@@ -277,9 +290,9 @@ func (c *consumer) settleAgain(d *delivery, s Settlement) {
 	}()
 	var trouble backoff
 	for giveUp := time.Now().Add(c.cfg.Lease); ; {
-		time.Sleep(trouble.next())
+		pause(c.store, trouble.next(), nil)
 		err := c.settling.Do(s)
-		if err == nil {
+		if err == nil || c.store.Err() != nil {
 			return
 		}
 		if time.Now().After(giveUp) {
@@ -299,7 +312,7 @@ func (c *consumer) forget(d *delivery) {
 }
 
 func (c *consumer) flushSettlements(batch []Settlement) []error {
-	held, err := c.driver.Settle(context.Background(), batch)
+	held, err := c.driver.Settle(c.store, batch)
 	if err != nil {
 		return gather.Fail(len(batch), err)
 	}
@@ -311,25 +324,43 @@ func (c *consumer) flushSettlements(batch []Settlement) []error {
 	return nil
 }
 
-// drain waits for what is in flight, at most CloseTimeout, then gives it back.
-func (c *consumer) drain() {
-	done := make(chan struct{})
+// drain waits until finish returns, at most CloseTimeout. Then it ends the contexts of what is in flight, which gives that back,
+// and waits for another moment. A store that does not answer until then is left: its leases run out.
+func (c *consumer) drain(finish func()) {
+	defer c.leave()
+	defer c.kill()
+	finished := make(chan struct{})
 	go func() {
-		c.flight.Wait()
-		close(done)
+		defer close(finished)
+		finish()
 	}()
-	patience := time.NewTimer(c.cfg.CloseTimeout)
+	if within(c.cfg.CloseTimeout, finished) {
+		return
+	}
+	c.log.Warn("giving back messages whose handlers did not end in time", "count", c.inFlight())
+	c.kill()
+	if !within(leaveTime, finished) {
+		c.log.Error("the store does not answer: messages are delivered again when their leases have run out", "count", c.inFlight())
+	}
+}
+
+// within waits until done, at most for a while, and returns whether it is.
+func within(while time.Duration, done <-chan struct{}) bool {
+	patience := time.NewTimer(while)
 	defer patience.Stop()
 	select {
 	case <-done:
+		return true
 	case <-patience.C:
-		c.mu.Lock()
-		n := len(c.flying)
-		c.mu.Unlock()
-		c.log.Warn("giving back messages whose handlers did not end in time", "count", n)
+		return false
 	}
-	c.kill()
-	<-done
+}
+
+// inFlight is how many messages are not settled.
+func (c *consumer) inFlight() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.flying)
 }
 
 // pause waits for d, a ring, or the end of ctx.

@@ -14,8 +14,8 @@ import (
 var ErrClosed = errors.New("closed")
 
 // Driver is what a store must be able to do to carry a queue. All durations count from the store's own clock. Every
-// method may be called from any number of goroutines. Messages of a topic are handed out oldest first, but no
-// order is promised.
+// method may be called from any number of goroutines, and returns soon after its context has ended. Messages of a topic
+// are handed out oldest first, but no order is promised.
 type Driver interface {
 	// Publish appends messages to a topic; all of them, durably, or none. A message whose metadata carries Watermill's
 	// delay is not handed out before its time.
