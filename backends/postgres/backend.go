@@ -92,12 +92,18 @@ func New(ctx context.Context, p *pgxpool.Pool, cfg *Config) (*asyncevents.Backen
 	return newBackend(ctx, &pool{Pool: p}, cfg)
 }
 
-// NewDB is New on a pool of database/sql with pgx's driver, as sql.Open("pgx", …) makes it.
+// NewDB is New on a pool of database/sql with pgx's driver, as sql.Open("pgx", …) makes it. A driver around that one, for
+// telemetry say, will do as well when its connections have a method Raw() driver.Conn, as those of otelsql have. It can only
+// be told from another driver by a connection: with it, and with any other driver, a server that is away is an error.
 func NewDB(ctx context.Context, db *sql.DB, cfg *Config) (*asyncevents.Backend, error) {
 	if db == nil {
 		return nil, errors.New("postgres: new: db must not be nil")
 	}
-	return newBackend(ctx, newStdDB(db), cfg)
+	from := newStdDB(db)
+	if err := from.check(ctx); err != nil {
+		return nil, fmt.Errorf("postgres: new: %w", err)
+	}
+	return newBackend(ctx, from, cfg)
 }
 
 func newBackend(ctx context.Context, from source, cfg *Config) (*asyncevents.Backend, error) {

@@ -3,8 +3,10 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -95,8 +97,32 @@ func newStdDB(db *sql.DB) *stdDB { return &stdDB{sqlstore.StdSource{DB: db, Expl
 
 func (d *stdDB) speak(words *sqlstore.Words) { d.Words = words }
 
+// lookTime bounds the look at a driver that is not pgx's own.
+const lookTime = 5 * time.Second
+
 // errForeignDriver is returned where a *sql.DB is not one of pgx.
-var errForeignDriver = errors.New("the *sql.DB must be one of pgx: use sql.Open(\"pgx\", …) or stdlib.OpenDB")
+var errForeignDriver = errors.New("the *sql.DB must be one of pgx: use sql.Open(\"pgx\", …) or stdlib.OpenDB, " +
+	"or a driver around it whose connections hand out pgx's through Raw() driver.Conn")
+
+// check refuses a pool of another driver. Of a driver around pgx's only a connection tells, so that a server which is away
+// is not waited for: it could be for ever.
+func (d *stdDB) check(ctx context.Context) error {
+	of := d.DB.Driver()
+	if _, ok := of.(*stdlib.Driver); ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	_, release, err := d.connection(ctx)
+	switch {
+	case err == nil:
+		release()
+		return nil
+	case errors.Is(err, errForeignDriver):
+		return err
+	}
+	return fmt.Errorf("%w; this is a %T, and there is no connection to look at: %w", errForeignDriver, of, err)
+}
 
 func (d *stdDB) connection(ctx context.Context) (*pgx.Conn, func(), error) {
 	c, err := d.DB.Conn(ctx)
@@ -104,16 +130,32 @@ func (d *stdDB) connection(ctx context.Context) (*pgx.Conn, func(), error) {
 		return nil, nil, explain(err)
 	}
 	var conn *pgx.Conn
-	err = c.Raw(func(driverConn any) error {
-		of, ok := driverConn.(*stdlib.Conn)
-		if !ok {
-			return fmt.Errorf("%w, not of %T", errForeignDriver, driverConn)
-		}
-		conn = of.Conn()
-		return nil
+	err = c.Raw(func(driverConn any) (err error) {
+		conn, err = pgxConn(driverConn)
+		return err
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, c.Close())
 	}
 	return conn, func() { _ = c.Close() }, nil
+}
+
+// wrapper is a connection around another one, as libraries for telemetry make them.
+type wrapper interface{ Raw() driver.Conn }
+
+// pgxConn returns pgx's connection, whatever is around it. Arrays must get through to that as they are.
+func pgxConn(outermost any) (*pgx.Conn, error) {
+	if _, ok := outermost.(driver.NamedValueChecker); !ok {
+		return nil, fmt.Errorf("%w; this is a %T, which takes no arrays", errForeignDriver, outermost)
+	}
+	for conn := outermost; ; {
+		switch c := conn.(type) {
+		case *stdlib.Conn:
+			return c.Conn(), nil
+		case wrapper:
+			conn = c.Raw()
+		default:
+			return nil, fmt.Errorf("%w; this is a %T", errForeignDriver, outermost)
+		}
+	}
 }
