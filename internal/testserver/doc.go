@@ -20,6 +20,8 @@
 //		…
 //	}
 //
+// What people would run by hand goes through Psql and MySQLClient.
+//
 // Without a server the test is skipped and says what is missing. With REDRIVE_TEST_REQUIRE=1 it fails instead.
 //
 // What is started here listens on 127.0.0.1 only, on a free port, with a password of its own, and dies with the process that

@@ -23,6 +23,7 @@ func mysqlKind() Kind {
 		Variable: "REDRIVE_TEST_MYSQL",
 		Start:    StartMySQL,
 		Programs: []Program{mysqlProgram},
+		Helpers:  []Program{mysqlClientProgram},
 		Packages: []string{"mariadb-server"},
 		Service:  "mysql",
 		Port:     3306,

@@ -25,7 +25,7 @@ func postgresKind() Kind {
 		Variable: "REDRIVE_TEST_POSTGRES",
 		Start:    StartPostgres,
 		Programs: []Program{postgresProgram, initdbProgram},
-		Helpers:  []Program{pgbouncerProgram},
+		Helpers:  []Program{pgbouncerProgram, psqlProgram},
 		Packages: []string{"postgresql", "pgbouncer"},
 		Service:  "postgres",
 		Port:     5432,
