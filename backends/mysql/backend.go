@@ -41,7 +41,8 @@ type Config struct {
 	// TablePrefix is what the names of tables begin with: lower-case letters, digits and underscores, at most 30. Services
 	// with different prefixes or databases do not see each other. Defaults to DefaultTablePrefix.
 	TablePrefix string
-	// SkipMigrate leaves the schema to a DBA, who runs what Migrations returns. One that is not up to date is ErrNotMigrated.
+	// SkipMigrate leaves the schema to a DBA, who runs what Migrations and later MigrationsFrom return. One that is
+	// not up to date is ErrNotMigrated.
 	SkipMigrate bool
 	// Logger gets what the backend has to say. Defaults to slog.Default.
 	Logger *slog.Logger

@@ -147,14 +147,25 @@ var ErrNewer = sqlstore.ErrNewer
 // ErrNotMigrated is returned by Open and New with Config.SkipMigrate for a schema that is not up to date.
 var ErrNotMigrated = sqlstore.ErrNotMigrated
 
-// Migrations returns the SQL that brings an empty database to the present version, for a DBA to read or to run. It is what
-// Open and New run by themselves unless Config.SkipMigrate is set.
-func Migrations(cfg *Config) (string, error) {
+// Migrations returns the SQL that brings an empty database to the present version, for a DBA to read or to run: MigrationsFrom
+// of version 0.
+func Migrations(cfg *Config) (string, error) { return MigrationsFrom(cfg, 0) }
+
+// MigrationsFrom returns the SQL that brings a schema from a version to the present one, for a DBA to read or to run, with the
+// client of MySQL or MariaDB say. ErrNotMigrated tells the version that stands: 0 where there is nothing yet. It is what Open
+// and New run by themselves unless Config.SkipMigrate is set. There are no transactions around changes to tables: what broke
+// off in the middle is run again from its beginning. It is empty for the present version, and an error for one that is not
+// from 0 to that.
+func MigrationsFrom(cfg *Config, version int) (string, error) {
 	names, err := cfg.names()
 	if err != nil {
-		return "", fmt.Errorf("mysql: %w", err)
+		return "", fmt.Errorf("mysql: migrations: %w", err)
 	}
-	return newMigrator(nil, names, false).Script(), nil
+	script, err := newMigrator(nil, names, false).Script(version)
+	if err != nil {
+		return "", fmt.Errorf("mysql: migrations: %w", err)
+	}
+	return script, nil
 }
 
 // newMigrator returns what brings the schema up to date, on one connection that holds a lock which all replicas of this

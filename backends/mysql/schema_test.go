@@ -107,11 +107,13 @@ func TestMigratedByHand(t *testing.T) {
 	cfg := &mysql.Config{Schema: schema, TablePrefix: "my_", SkipMigrate: true}
 	_, err = mysql.Open(t.Context(), parsed.FormatDSN(), cfg)
 	require.ErrorIs(t, err, mysql.ErrNotMigrated)
+	require.ErrorContains(t, err, "version 0 of 1")
 
 	script, err := mysql.Migrations(cfg)
 	require.NoError(t, err)
-	_, err = pool(t, parsed.FormatDSN(), 1, "?multiStatements=true").ExecContext(t.Context(), script)
-	require.NoError(t, err)
+	for range 2 { // the second time as if the first had broken off
+		assert.Empty(t, testserver.MySQLClient(t, parsed.FormatDSN(), script))
+	}
 	for _, table := range tables(t, pool(t, dsn, 1, "")) {
 		assert.True(t, strings.HasPrefix(table, "my_"), table)
 	}
@@ -119,6 +121,22 @@ func TestMigratedByHand(t *testing.T) {
 	require.NoError(t, err)
 	requireWorking(t, b)
 	require.NoError(t, b.Close())
+}
+
+func TestMigrationsFrom(t *testing.T) {
+	t.Parallel()
+	all, err := mysql.Migrations(nil)
+	require.NoError(t, err)
+	fromNothing, err := mysql.MigrationsFrom(nil, 0)
+	require.NoError(t, err)
+	assert.Equal(t, all, fromNothing)
+	fromPresent, err := mysql.MigrationsFrom(nil, 1)
+	require.NoError(t, err)
+	assert.Empty(t, fromPresent)
+	for _, version := range []int{-1, 2} {
+		_, err := mysql.MigrationsFrom(nil, version)
+		require.ErrorContains(t, err, "must be 0 to 1")
+	}
 }
 
 func TestPrefixes(t *testing.T) {

@@ -35,7 +35,8 @@ type Config struct {
 	// TablePrefix is what the names of tables and indexes begin with: lower-case letters, digits and underscores, at most
 	// 30. Services with different prefixes or schemas do not see each other. Defaults to DefaultTablePrefix.
 	TablePrefix string
-	// SkipMigrate leaves the schema to a DBA, who runs what Migrations returns. One that is not up to date is ErrNotMigrated.
+	// SkipMigrate leaves the schema to a DBA, who runs what Migrations and later MigrationsFrom return. One that is
+	// not up to date is ErrNotMigrated.
 	SkipMigrate bool
 	// NoListen does without LISTEN, which takes one connection out of the pool for good: other processes' events are found
 	// by polling alone. It is not used anyway with a pool of less than three, or where notifications do not come through,

@@ -153,18 +153,39 @@ var ErrNewer = sqlstore.ErrNewer
 // ErrNotMigrated is returned by Open and New with Config.SkipMigrate for a schema that is not up to date.
 var ErrNotMigrated = sqlstore.ErrNotMigrated
 
-// Migrations returns the SQL that brings an empty schema to the present version, for a DBA to read or to run. It is what Open
-// and New run by themselves unless Config.SkipMigrate is set.
-func Migrations(cfg *Config) (string, error) {
+// Migrations returns the SQL that brings an empty schema to the present version, for a DBA to read or to run: MigrationsFrom
+// of version 0.
+func Migrations(cfg *Config) (string, error) { return MigrationsFrom(cfg, 0) }
+
+// MigrationsFrom returns the SQL that brings a schema from a version to the present one, for a DBA to read or to run, with psql
+// say. ErrNotMigrated tells the version that stands: 0 where there is nothing yet. It is what Open and New run by themselves
+// unless Config.SkipMigrate is set, as one transaction, so that all of it happens or nothing. It is empty for the present
+// version, and an error for one that is not from 0 to that.
+//
+// Without Config.Schema the tables are made in the first schema in the search_path of whoever runs it.
+func MigrationsFrom(cfg *Config, version int) (string, error) {
 	names, err := cfg.names()
 	if err != nil {
-		return "", fmt.Errorf("postgres: %w", err)
+		return "", fmt.Errorf("postgres: migrations: %w", err)
 	}
-	script := newMigrator(nil, names, false).Script()
-	if names.Schema != "" {
-		script = "CREATE SCHEMA IF NOT EXISTS " + names.Quote(names.Schema) + ";\n" + script
+	script, err := transaction(newMigrator(nil, names, false), version)
+	if err != nil {
+		return "", fmt.Errorf("postgres: migrations: %w", err)
 	}
 	return script, nil
+}
+
+// transaction is a script with all that it takes around it.
+func transaction(m *sqlstore.Migrator, version int) (string, error) {
+	script, err := m.Script(version)
+	if err != nil || script == "" {
+		return "", err
+	}
+	begin := "BEGIN;\n"
+	if version == 0 && m.Names.Schema != "" {
+		begin += "CREATE SCHEMA IF NOT EXISTS " + m.Names.Quote(m.Names.Schema) + ";\n"
+	}
+	return begin + script + "COMMIT;\n", nil
 }
 
 const schemaExists = `SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = ?`

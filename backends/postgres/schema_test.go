@@ -90,18 +90,46 @@ func TestMigratedByHand(t *testing.T) {
 	cfg := &postgres.Config{Schema: schema, TablePrefix: "my_", SkipMigrate: true}
 	_, err := postgres.Open(t.Context(), dsn, cfg)
 	require.ErrorIs(t, err, postgres.ErrNotMigrated)
+	require.ErrorContains(t, err, "version 0 of 1")
 
 	script, err := postgres.Migrations(cfg)
 	require.NoError(t, err)
-	conn := connect(t, dsn)
-	_, err = conn.Exec(t.Context(), script)
-	require.NoError(t, err)
-	for _, table := range tables(t, conn, schema) {
+	assert.Empty(t, testserver.Psql(t, dsn, script))
+	for _, table := range tables(t, connect(t, dsn), schema) {
 		assert.True(t, strings.HasPrefix(table, "my_"), table)
 	}
 	b := openOwn(t, dsn, cfg)
 	requireWorking(t, b)
 	require.NoError(t, b.Close())
+}
+
+// What fails in the middle of a script leaves nothing behind, although psql goes on.
+func TestMigratedByHandAllOrNothing(t *testing.T) {
+	t.Parallel()
+	dsn, schema := testserver.PostgresSchema(t)
+	conn := connect(t, dsn)
+	_, err := conn.Exec(t.Context(), "CREATE TABLE "+schema+".redrive_exports ()")
+	require.NoError(t, err)
+	script, err := postgres.Migrations(&postgres.Config{Schema: schema})
+	require.NoError(t, err)
+	assert.Contains(t, testserver.Psql(t, dsn, script), `relation "redrive_exports" already exists`)
+	assert.Equal(t, []string{"redrive_exports"}, tables(t, conn, schema))
+}
+
+func TestMigrationsFrom(t *testing.T) {
+	t.Parallel()
+	all, err := postgres.Migrations(nil)
+	require.NoError(t, err)
+	fromNothing, err := postgres.MigrationsFrom(nil, 0)
+	require.NoError(t, err)
+	assert.Equal(t, all, fromNothing)
+	fromPresent, err := postgres.MigrationsFrom(nil, 1)
+	require.NoError(t, err)
+	assert.Empty(t, fromPresent)
+	for _, version := range []int{-1, 2} {
+		_, err := postgres.MigrationsFrom(nil, version)
+		require.ErrorContains(t, err, "must be 0 to 1")
+	}
 }
 
 // Services with different prefixes in one schema do not see each other, and a schema's name may be an odd one.

@@ -38,14 +38,20 @@ type Migrator struct {
 	Present func(t Tx) (int, error)
 }
 
-// Script returns all that is run on an empty database, for people to read.
-func (m *Migrator) Script() string {
+// Script returns all that is run on a schema of that version, for people to read: of version 0 where there is nothing yet. On
+// the present one nothing is run.
+func (m *Migrator) Script(version int) (string, error) {
+	if version < 0 || version > len(m.Versions) {
+		return "", fmt.Errorf("the version must be 0 to %d, not %d", len(m.Versions), version)
+	}
 	var b strings.Builder
-	b.WriteString(m.Names.In(m.First))
-	for i := range m.Versions {
+	if version == 0 {
+		b.WriteString(m.Names.In(m.First))
+	}
+	for i := version; i < len(m.Versions); i++ {
 		fmt.Fprintf(&b, "\n-- Version %d.%s", i+1, m.step(i))
 	}
-	return b.String()
+	return b.String(), nil
 }
 
 // step is the script of one version.
@@ -66,7 +72,8 @@ func (m *Migrator) run(ctx context.Context, t Tx) error {
 	case version > len(m.Versions):
 		return m.newer(version)
 	case m.Skip:
-		return fmt.Errorf("%w: it has version %d of %d; run what Migrations returns", ErrNotMigrated, version, len(m.Versions))
+		return fmt.Errorf("%w: it has version %d of %d; run what MigrationsFrom returns for that version",
+			ErrNotMigrated, version, len(m.Versions))
 	}
 	return m.Locked(ctx, m.migrate)
 }

@@ -1,0 +1,43 @@
+package postgres
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/redrive-go/redrive/backends/internal/sqlstore"
+	"github.com/redrive-go/redrive/internal/testserver"
+)
+
+// A DBA brings a schema that stands to what a later version of the library wants, which looks at the result and no more.
+func TestMigratedByHandFromAVersion(t *testing.T) {
+	t.Parallel()
+	dsn, schema := testserver.PostgresSchema(t)
+	cfg := &Config{Schema: schema}
+	b, err := Open(t.Context(), dsn, cfg)
+	require.NoError(t, err)
+	require.NoError(t, b.Close())
+
+	n, err := cfg.names()
+	require.NoError(t, err)
+	p, err := pgxpool.New(t.Context(), dsn)
+	require.NoError(t, err)
+	from := &pool{Pool: p, own: true}
+	from.speak(newWords(n))
+	db := sqlstore.NewServer(name, from)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	later := newMigrator(db, n, true)
+	later.Versions = append(later.Versions[:1:1], "\nCREATE TABLE {s}{p}later (id bigint);\n")
+	look := func() error { return sqlstore.NewServer(name, from).Prepare(t.Context(), later, nil) }
+	require.ErrorContains(t, look(), "version 1 of 2")
+
+	script, err := transaction(later, 1)
+	require.NoError(t, err)
+	assert.NotContains(t, script, "redrive_messages")
+	assert.Empty(t, testserver.Psql(t, dsn, script))
+	require.NoError(t, look())
+	_, err = db.Direct(t.Context()).Exec("INSERT INTO {later} VALUES (1)")
+	require.NoError(t, err)
+}
