@@ -30,7 +30,7 @@ const MinConnections = 2
 // Config configures Open, New and NewDB. Nil and the zero value mean the documented defaults.
 type Config struct {
 	// Schema is the PostgreSQL schema of the tables. It is made where there is none. Defaults to the first in the
-	// connection's search_path.
+	// connection's search_path; replicas that name this one share everything with those that do not.
 	Schema string
 	// TablePrefix is what the names of tables and indexes begin with: lower-case letters, digits and underscores, at most
 	// 30. Services with different prefixes or schemas do not see each other. Defaults to DefaultTablePrefix.
@@ -129,12 +129,13 @@ func newBackend(ctx context.Context, from source, cfg *Config) (*asyncevents.Bac
 	if err := db.Prepare(ctx, newMigrator(db, names, cfg.SkipMigrate), log); err != nil {
 		return nil, fmt.Errorf("postgres: new: %w", err)
 	}
-	notifier := newNotifier(db, channel(names), log)
+	wakes := &channel{db: db, names: names}
+	notifier := newNotifier(wakes, log)
 	b, q := sqlstore.NewBackend(db, newDialect(db, from, words), sqlstore.Parts{
 		Flushers: 2, Announce: notifier.announce, Join: joinHost(words), Logger: cfg.Logger,
 	})
 	if !cfg.NoListen && (limit == 0 || limit > MinConnections) {
-		l := &listener{db: db, from: from, channel: channel(names), bell: q.Wakes(), log: log}
+		l := &listener{db: db, from: from, channel: wakes, bell: q.Wakes(), log: log}
 		db.Go(l.run)
 	}
 	return b, nil

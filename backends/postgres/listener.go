@@ -29,22 +29,26 @@ var errSilent = errors.New("notifications do not come through")
 type listener struct {
 	db      *sqlstore.Server
 	from    source
-	channel string
+	channel *channel
 	bell    *queue.Bell
 	log     *slog.Logger
 }
 
 // run listens until the database is closed.
 func (l *listener) run() {
-	for l.db.Ended().Err() == nil {
-		err := l.listen(l.db.Ended())
+	ctx := l.db.Ended()
+	for ctx.Err() == nil {
+		err := l.db.Usable(ctx) // before, there is nothing to hear
+		if err == nil {
+			err = l.listen(ctx)
+		}
 		wait := listenAgain
 		if errors.Is(err, errSilent) {
 			l.log.Info("postgres: notifications do not come through, as behind a transaction pooler; polling instead")
 			wait = listenLater
 		}
 		select {
-		case <-l.db.Ended().Done():
+		case <-ctx.Done():
 		case <-time.After(wait):
 		}
 	}
@@ -52,13 +56,17 @@ func (l *listener) run() {
 
 // listen takes a connection and rings for each notification on it, until it breaks or ctx ends.
 func (l *listener) listen(ctx context.Context) error {
+	channel, err := l.channel.name(ctx)
+	if err != nil {
+		return err
+	}
 	conn, release, err := l.from.connection(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	defer l.unlisten(conn)
-	if _, err := conn.Exec(ctx, "LISTEN "+l.channel); err != nil {
+	defer unlisten(conn, channel)
+	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return err
 	}
 	if err := l.try(ctx, conn); err != nil {
@@ -79,7 +87,7 @@ func (l *listener) try(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
 	word := "?" + rand.Text() // no topic anybody listens to
-	if _, err := l.db.Direct(ctx).Exec(notify, l.channel, []string{word}); err != nil {
+	if err := l.channel.notify(ctx, word); err != nil {
 		return err
 	}
 	for {
@@ -97,10 +105,10 @@ func (l *listener) try(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // unlisten leaves the connection as it was, or closes it: a wait that was broken off has closed it already.
-func (l *listener) unlisten(conn *pgx.Conn) {
+func unlisten(conn *pgx.Conn, channel string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if _, err := conn.Exec(ctx, "UNLISTEN "+l.channel); err != nil {
+	if _, err := conn.Exec(ctx, "UNLISTEN "+channel); err != nil {
 		_ = conn.Close(ctx)
 	}
 }

@@ -41,3 +41,29 @@ func TestMigratedByHandFromAVersion(t *testing.T) {
 	_, err = db.Direct(t.Context()).Exec("INSERT INTO {later} VALUES (1)")
 	require.NoError(t, err)
 }
+
+// The tables are where a connection finds them, which may be behind the schema where it would make new ones.
+func TestLocated(t *testing.T) {
+	t.Parallel()
+	dsn, first := testserver.PostgresSchema(t)
+	_, second := testserver.PostgresSchema(t)
+	p, err := pgxpool.New(t.Context(), dsn+"&search_path="+first+","+second)
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	from := &pool{Pool: p, words: newWords(sqlstore.Names{})}
+	requireLocated := func(want string, cfg *Config) {
+		t.Helper()
+		n, err := cfg.names()
+		require.NoError(t, err)
+		n, err = located(from.Direct(t.Context()), n)
+		require.NoError(t, err)
+		assert.Equal(t, want, n.Schema)
+	}
+	requireLocated(first, nil)
+	b, err := Open(t.Context(), dsn, &Config{Schema: second})
+	require.NoError(t, err)
+	require.NoError(t, b.Close())
+	requireLocated(second, nil)
+	requireLocated(first, &Config{TablePrefix: "other_"})
+	requireLocated("elsewhere", &Config{Schema: "elsewhere"})
+}

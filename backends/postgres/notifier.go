@@ -16,15 +16,10 @@ const notifyPause = 5 * time.Millisecond
 // notifyTimeout bounds one notification.
 const notifyTimeout = 5 * time.Second
 
-// notify names topics on a channel. It is a transaction of its own, because PostgreSQL commits transactions that notify one
-// after the other, and does not wait for the disk: a notification that is lost in a crash is made up for by polling.
-const notify = `
-	SELECT set_config('synchronous_commit', 'off', true), pg_notify(?, topic) FROM unnest(?::text[]) AS t (topic)`
-
 // notifier tells other processes which topics have new messages.
 type notifier struct {
 	db      *sqlstore.Server
-	channel string
+	channel *channel
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -32,8 +27,8 @@ type notifier struct {
 	running bool
 }
 
-func newNotifier(db *sqlstore.Server, channel string, log *slog.Logger) *notifier {
-	return &notifier{db: db, channel: channel, log: log, topics: map[string]struct{}{}}
+func newNotifier(to *channel, log *slog.Logger) *notifier {
+	return &notifier{db: to.db, channel: to, log: log, topics: map[string]struct{}{}}
 }
 
 // announce has a topic named soon. It does not wait for that.
@@ -76,7 +71,7 @@ func (n *notifier) take() (topics []string) {
 func (n *notifier) send(topics []string) {
 	ctx, cancel := context.WithTimeout(n.db.Ended(), notifyTimeout)
 	defer cancel()
-	if _, err := n.db.Direct(ctx).Exec(notify, n.channel, topics); err != nil && ctx.Err() == nil {
+	if err := n.channel.notify(ctx, topics...); err != nil && ctx.Err() == nil {
 		n.log.Debug("postgres: cannot notify other processes; they poll", "error", err)
 	}
 }

@@ -188,6 +188,22 @@ func transaction(m *sqlstore.Migrator, version int) (string, error) {
 	return begin + script + "COMMIT;\n", nil
 }
 
+// schemaOf is the schema in which a table is found, or else would be made.
+const schemaOf = `
+	SELECT coalesce((
+		SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.oid = to_regclass(?::text)), current_schema(), '')::text`
+
+// located returns names that say in which schema the tables are. What replicas have in common is named after that: some may
+// be configured with it, others find it by their search_path.
+func located(t sqlstore.Tx, names sqlstore.Names) (sqlstore.Names, error) {
+	if names.Schema != "" {
+		return names, nil
+	}
+	err := sqlstore.One(t, []any{&names.Schema}, schemaOf, names.Table("schema"))
+	return names, err
+}
+
 const schemaExists = `SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = ?`
 
 // newMigrator returns what brings the schema up to date: in one transaction, as PostgreSQL can, under a lock that all
@@ -197,8 +213,7 @@ func newMigrator(db *sqlstore.Server, names sqlstore.Names, skip bool) *sqlstore
 		Names: names, First: createVersion, Versions: migrations, Skip: skip,
 		Locked: func(ctx context.Context, work func(sqlstore.Tx) error) error {
 			return db.Transact(ctx, func(t sqlstore.Tx) error {
-				//nolint:gosec // any key will do
-				if _, err := t.Exec(`SELECT pg_advisory_xact_lock(?::bigint)`, int64(names.Hash("migrations"))); err != nil {
+				if err := lock(t, names); err != nil {
 					return err
 				}
 				return work(t)
@@ -206,6 +221,16 @@ func newMigrator(db *sqlstore.Server, names sqlstore.Names, skip bool) *sqlstore
 		},
 		Present: func(t sqlstore.Tx) (int, error) { return present(t, names) },
 	}
+}
+
+// lock takes the lock on these tables until the transaction ends.
+func lock(t sqlstore.Tx, names sqlstore.Names) error {
+	names, err := located(t, names)
+	if err != nil {
+		return err
+	}
+	_, err = t.Exec(`SELECT pg_advisory_xact_lock(?::bigint)`, int64(names.Hash("migrations"))) //nolint:gosec // any key will do
+	return err
 }
 
 // present returns the version that stands, and makes schema and version table where there are none. A statement that
@@ -230,9 +255,4 @@ func present(t sqlstore.Tx, names sqlstore.Names) (int, error) {
 		return 0, sqlstore.ExecScript(t, names.In(createVersion))
 	}
 	return sqlstore.Version(t)
-}
-
-// channel is the channel of notifications, the same for all that share the tables.
-func channel(names sqlstore.Names) string {
-	return fmt.Sprintf("redrive_%016x", names.Hash("messages"))
 }

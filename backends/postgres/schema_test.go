@@ -68,6 +68,26 @@ func TestTenReplicasAtOnce(t *testing.T) {
 	}, tables(t, conn, schema))
 }
 
+// They make the tables one after the other, whether they are told the schema or find it by their search_path.
+func TestReplicasAtOnceAreToldTheSchemaOrFindIt(t *testing.T) {
+	t.Parallel()
+	dsn, schema := testserver.PostgresSchema(t)
+	var replicas sync.WaitGroup
+	for i := range 10 {
+		dsn, cfg := dsn, &postgres.Config{Schema: schema}
+		if i%2 == 0 {
+			dsn, cfg = dsn+"&search_path="+schema, nil
+		}
+		replicas.Go(func() {
+			b, err := postgres.Open(t.Context(), dsn, cfg)
+			if assert.NoError(t, err) {
+				assert.NoError(t, b.Close())
+			}
+		})
+	}
+	replicas.Wait()
+}
+
 func TestNewerSchema(t *testing.T) {
 	t.Parallel()
 	dsn, schema := testserver.PostgresSchema(t)

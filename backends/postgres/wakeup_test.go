@@ -33,17 +33,14 @@ func subscribed(t *testing.T, b *asyncevents.Backend, concurrency int) <-chan *m
 	return messages
 }
 
-// Messages of another process are heard of long before they are looked for, and so are those that came before it listened.
-func TestOtherProcessesAreHeard(t *testing.T) {
-	t.Parallel()
-	dsn, schema := testserver.PostgresSchema(t)
-	here, there := openOwn(t, dsn, &postgres.Config{Schema: schema}), openOwn(t, dsn, &postgres.Config{Schema: schema})
-	t.Cleanup(func() { assert.NoError(t, here.Close()); assert.NoError(t, there.Close()) })
-	messages := subscribed(t, here, 10)
+// requireHeard has one backend publish messages that the other hears of, which hardly ever looks for them.
+func requireHeard(t *testing.T, from, by *asyncevents.Backend, times int) {
+	t.Helper()
+	messages := subscribed(t, by, 10)
 	var longest time.Duration
-	for range 50 {
+	for range times {
 		sent := time.Now()
-		require.NoError(t, there.Publisher.Publish("t", message.NewMessage(watermill.NewUUID(), nil)))
+		require.NoError(t, from.Publisher.Publish("t", message.NewMessage(watermill.NewUUID(), nil)))
 		select {
 		case msg := <-messages:
 			longest = max(longest, time.Since(sent))
@@ -53,6 +50,26 @@ func TestOtherProcessesAreHeard(t *testing.T) {
 		}
 	}
 	t.Log("the longest took", longest)
+}
+
+// Messages of another process are heard of long before they are looked for, and so are those that came before it listened.
+func TestOtherProcessesAreHeard(t *testing.T) {
+	t.Parallel()
+	dsn, schema := testserver.PostgresSchema(t)
+	here, there := openOwn(t, dsn, &postgres.Config{Schema: schema}), openOwn(t, dsn, &postgres.Config{Schema: schema})
+	t.Cleanup(func() { assert.NoError(t, here.Close()); assert.NoError(t, there.Close()) })
+	requireHeard(t, there, here, 50)
+}
+
+// Replicas that share tables hear each other, whether they are told the schema or find it by their search_path.
+func TestReplicasAreToldTheSchemaOrFindIt(t *testing.T) {
+	t.Parallel()
+	dsn, schema := testserver.PostgresSchema(t)
+	found := openOwn(t, dsn+"&search_path="+schema, nil)
+	told := openOwn(t, dsn, &postgres.Config{Schema: schema})
+	t.Cleanup(func() { assert.NoError(t, found.Close()); assert.NoError(t, told.Close()) })
+	t.Run("found", func(t *testing.T) { requireHeard(t, found, told, 5) })
+	t.Run("told", func(t *testing.T) { requireHeard(t, told, found, 5) })
 }
 
 // Everything that 500 messages in flight need fits into ten connections of the host's pool, of which some are idle.
