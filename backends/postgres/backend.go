@@ -135,7 +135,7 @@ func newBackend(ctx context.Context, from source, cfg *Config) (*asyncevents.Bac
 		Flushers: 2, Announce: notifier.announce, Join: joinHost(words), Logger: cfg.Logger,
 	})
 	if !cfg.NoListen && (limit == 0 || limit > MinConnections) {
-		l := &listener{db: db, from: from, channel: wakes, bell: q.Wakes(), log: log}
+		l := &listener{db: db, from: from, channel: wakes, bell: q.Wakes(), hearing: hearing{log: log}}
 		db.Go(l.run)
 	}
 	return b, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,30 +21,29 @@ const (
 	listenLater = 5 * time.Minute
 )
 
-// errSilent is returned where notifications do not come through, as behind a pooler that hands connections around.
-var errSilent = errors.New("notifications do not come through")
-
 // listener rings the bell for what other processes published.
 type listener struct {
 	db      *sqlstore.Server
 	from    source
 	channel *channel
 	bell    *queue.Bell
-	log     *slog.Logger
+	hearing hearing
 }
 
-// run listens until the database is closed.
+// run listens until the database is closed. Before the schema was seen, there is nothing to hear.
 func (l *listener) run() {
 	ctx := l.db.Ended()
 	for ctx.Err() == nil {
-		err := l.db.Usable(ctx) // before, there is nothing to hear
-		if err == nil {
-			err = l.listen(ctx)
-		}
 		wait := listenAgain
-		if errors.Is(err, errSilent) {
-			l.log.Info("postgres: notifications do not come through, as behind a transaction pooler; polling instead")
-			wait = listenLater
+		if l.db.Usable(ctx) == nil {
+			err := l.listen(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			l.hearing.ends(time.Now(), err)
+			if errors.Is(err, errSilent) {
+				wait = listenLater
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -56,11 +54,13 @@ func (l *listener) run() {
 
 // listen takes a connection and rings for each notification on it, until it breaks or ctx ends.
 func (l *listener) listen(ctx context.Context) error {
-	channel, err := l.channel.name(ctx)
+	soon, cancel := context.WithTimeout(ctx, sqlstore.WriteTimeout) // the host may hold all of the pool, and that is to be said
+	defer cancel()
+	channel, err := l.channel.name(soon)
 	if err != nil {
 		return err
 	}
-	conn, release, err := l.from.connection(ctx)
+	conn, release, err := l.from.connection(soon)
 	if err != nil {
 		return err
 	}
@@ -72,6 +72,7 @@ func (l *listener) listen(ctx context.Context) error {
 	if err := l.try(ctx, conn); err != nil {
 		return err
 	}
+	l.hearing.begins()
 	l.bell.RingAll() // for what was published before
 	for {
 		n, err := conn.WaitForNotification(ctx)

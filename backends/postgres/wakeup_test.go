@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -170,4 +172,45 @@ func TestNotificationsDoNotComeThrough(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the message was not found by polling")
 	}
+}
+
+// What keeps a backend from listening is said once, however often it tries, and so is that it hears again.
+func TestListenerSaysWhatChanges(t *testing.T) {
+	t.Parallel()
+	dsn, schema := testserver.PostgresSchema(t)
+	cfg, err := pgxpool.ParseConfig(dsn + "&application_name=" + schema)
+	require.NoError(t, err)
+	var refused, tries atomic.Int64
+	cfg.BeforeConnect = func(context.Context, *pgx.ConnConfig) error {
+		tries.Add(1)
+		if refused.Load() > 0 {
+			return errors.New("too many connections")
+		}
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	log := &collector{}
+	here, err := postgres.New(t.Context(), pool, &postgres.Config{
+		Schema: schema, Logger: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	require.NoError(t, err)
+	there := openOwn(t, dsn, &postgres.Config{Schema: schema})
+	t.Cleanup(func() { assert.NoError(t, there.Close()) })
+	t.Run("before", func(t *testing.T) { requireHeard(t, there, here, 3) })
+	assert.Empty(t, log.String())
+
+	refused.Store(1)
+	_, err = connect(t, dsn).Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE application_name = $1`, schema)
+	require.NoError(t, err)
+	before := tries.Load()
+	require.Eventually(t, func() bool { return tries.Load() >= before+3 }, patience, 20*time.Millisecond)
+	refused.Store(0)
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "heard again") }, patience, 20*time.Millisecond)
+	t.Run("after", func(t *testing.T) { requireHeard(t, there, here, 3) })
+	require.NoError(t, here.Close())
+	assert.Equal(t, 1, strings.Count(log.String(), "cannot listen"), log)
+	assert.Equal(t, 1, strings.Count(log.String(), "heard again"), log)
 }
