@@ -11,11 +11,17 @@
 // take a pgx.Tx or a *sql.Tx.
 //
 // The tables need SELECT, INSERT, UPDATE and DELETE; making and migrating them also CREATE on the schema, and on the database
-// where the schema is to be made. Behind a transaction pooler that knows no prepared statements, such as pgbouncer before
-// 1.21, the DSN needs default_query_exec_mode=exec.
+// where the schema is to be made.
+//
+// Behind pgbouncer in transaction mode all works but notifications, which polling makes up for. It must keep track of prepared
+// statements, which are pgx's default: from version 1.21 on it does with max_prepared_statements above 0, from 1.24 on by
+// itself. With an older one, or without that, the host sets default_query_exec_mode, in the DSN or in the pool's configuration,
+// to exec, cache_describe or simple_protocol; describe_exec needs two statements on one connection, and fails. pgbouncer
+// takes no search_path from a DSN: the schema is named by Config.Schema, or by the search_path of the role. In statement mode
+// there are no transactions, and so nothing works.
 //
 // Files: backend.go Open and New; source.go the host's pool; tx.go statements and errors; schema.go the tables; dialect.go,
 // publishing.go and shortcuts.go the statements of stores; claiming.go, trail.go, scout.go, openclaims.go, inorder.go and queue.go
-// those of the queue; estimate.go large counts; channel.go, notifier.go, listener.go and hearing.go the
-// wake-up of other processes.
+// those of the queue; estimate.go large counts; channel.go, notifier.go, listener.go and hearing.go the wake-up of other
+// processes.
 package postgres
