@@ -107,8 +107,13 @@ func connect(dsn string) (*sql.DB, error) {
 }
 
 // New returns a backend on the host's pool, which the host closes after the backend. All that it does with any number of
-// events in flight fits into 10 connections, and MinConnections are enough to get on. The driver must be
+// events in flight fits into DefaultConnections, and MinConnections are enough to get on. The driver must be
 // github.com/go-sql-driver/mysql; with its parameter interpolateParams=true each statement takes one round trip less.
+//
+// What the host holds comes on top of that. A processor with a transaction of its own holds a connection until it ends, so
+// SetMaxOpenConns is to get the sum of DefaultConnections, asyncevents.Config.Concurrency, and what the host's other work holds
+// at once: by default there is no limit, but the server has one. A pool that the host uses up starves the backend: events are
+// refused, and leases run out.
 //
 // It brings the schema up to date, whichever replica is first, and returns ErrNewer for one that it does not know. A server
 // that cannot be reached is no error: the backend is not ready until it is there, see asyncevents.Service.Ping, and then

@@ -81,7 +81,11 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*asyncevents.Backend, e
 }
 
 // New returns a backend on the host's pool, which the host closes after the backend. All that it does with any number of
-// events in flight fits into 10 connections, and MinConnections are enough to get on.
+// events in flight fits into DefaultConnections, and MinConnections are enough to get on.
+//
+// What the host holds comes on top of that. A processor with a transaction of its own holds a connection until it ends, so
+// MaxConns is to be the sum of DefaultConnections, asyncevents.Config.Concurrency, and what the host's other work holds at once:
+// pgxpool's default is a few. A pool that the host uses up starves the backend: events are refused, and leases run out.
 //
 // It brings the schema up to date, whichever replica is first, and returns ErrNewer for one that it does not know. A server
 // that cannot be reached is no error: the backend is not ready until it is there, see asyncevents.Service.Ping, and then
@@ -95,7 +99,8 @@ func New(ctx context.Context, p *pgxpool.Pool, cfg *Config) (*asyncevents.Backen
 
 // NewDB is New on a pool of database/sql with pgx's driver, as sql.Open("pgx", …) makes it. A driver around that one, for
 // telemetry say, will do as well when its connections have a method Raw() driver.Conn, as those of otelsql have. It can only
-// be told from another driver by a connection: with it, and with any other driver, a server that is away is an error.
+// be told from another driver by a connection: with it, and with any other driver, a server that is away is an error. What is
+// MaxConns there is SetMaxOpenConns here: by default there is no limit, but the server has one.
 func NewDB(ctx context.Context, db *sql.DB, cfg *Config) (*asyncevents.Backend, error) {
 	if db == nil {
 		return nil, errors.New("postgres: new: db must not be nil")

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/internal/testserver"
 )
 
@@ -55,6 +56,22 @@ ORDER   ROWS   EVENT       ATTEMPTS   BOOKINGS
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*), sum(cents) FROM outbox_bookings`).Scan(&bookings, &cents))
 	assert.Equal(t, 6, bookings)
 	assert.Equal(t, 2*(1200+8900+25000), cents)
+}
+
+// While all processors and counters are at work, the backend goes on.
+func TestPoolHasRoom(t *testing.T) {
+	t.Parallel()
+	s, err := openShop(t.Context(), database(t), slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, s.close()) }()
+	for range processors + counters {
+		conn, err := s.pool.Acquire(t.Context())
+		require.NoError(t, err)
+		defer conn.Release()
+	}
+	_, err = s.service.Accept(t.Context(), asyncevents.Submission{Body: []byte(`{}`)})
+	require.NoError(t, err)
+	require.NoError(t, s.service.Ping(t.Context()))
 }
 
 func TestWithoutDatabase(t *testing.T) {

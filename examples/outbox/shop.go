@@ -19,6 +19,13 @@ import (
 // tablePrefix is what the names of all tables begin with, those of the shop and those of the backend.
 const tablePrefix = "outbox_"
 
+const (
+	// processors is how many orders are booked at once. Each booking holds a connection until its commit.
+	processors = 10
+	// counters is how many orders are placed at once, with a connection each.
+	counters = 4
+)
+
 // The shop's own tables. Nothing in them keeps an order from being booked twice.
 const tables = `
 	CREATE TABLE IF NOT EXISTS outbox_orders (
@@ -46,9 +53,15 @@ type order struct {
 // eventID is the correlation id of the order's event.
 func (o order) eventID() string { return fmt.Sprintf("order-%d", o.ID) }
 
-// openShop makes tables and service. The backend and the shop share one pool.
+// openShop makes tables and service. The backend and the shop share one pool, with connections for both: what the shop holds the
+// backend would wait for.
 func openShop(ctx context.Context, dsn string, log *slog.Logger) (*shop, error) {
-	pool, err := pgxpool.New(ctx, dsn)
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	cfg.MaxConns = postgres.DefaultConnections + processors + counters
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +81,7 @@ func (s *shop) open(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	s.service, err = asyncevents.New(s.backend, s.book, &asyncevents.Config{
-		Policy: retry.Fixed(200 * time.Millisecond), Logger: log,
+		Concurrency: processors, Policy: retry.Fixed(200 * time.Millisecond), Logger: log,
 	})
 	return err
 }
