@@ -11,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/retry"
@@ -123,8 +125,10 @@ func TestCompleteTx(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onEachHost(t, func(t *testing.T, h *host) {
 				calls := newReceiver(t, func(int) int { return 200 })
+				reader, meters := measured()
 				w := startWorkers(t, h, func(c *asyncevents.Config) {
 					private(c)
+					c.MeterProvider = meters
 					c.Lease, c.AttemptTimeout = 500*time.Millisecond, 700*time.Millisecond
 					c.Policy.MaxAttempts = 3
 				}, c.how)
@@ -140,9 +144,27 @@ func TestCompleteTx(t *testing.T) {
 				assert.Equal(t, []string{"e0"}, h.orders(t), "exactly once")
 				assert.Len(t, calls.all(), 1)
 				assert.Zero(t, count(t, s, asyncevents.EventsQueue))
+				awaitAttempts(t, reader, map[string]int{"processed": 1, "retried": c.attempts - 1})
 			})
 		})
 	}
+}
+
+// measured returns a provider of meters that all replicas share, and what reads them.
+func measured() (sdkmetric.Reader, *sdkmetric.MeterProvider) {
+	reader := sdkmetric.NewManualReader()
+	return reader, sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+}
+
+// awaitAttempts waits until as many attempts at events were counted, by their outcome.
+func awaitAttempts(t *testing.T, reader sdkmetric.Reader, want map[string]int) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		points := collect(t, reader)
+		for _, outcome := range []string{"processed", "retried", "dead_lettered", "not_stored"} {
+			assert.InDelta(c, want[outcome], points["redrive.attempts{events,"+outcome+"}"], 0, outcome)
+		}
+	}, patience, 5*time.Millisecond)
 }
 
 // Without a commit the attempts are used up, and say why.
@@ -199,6 +221,45 @@ func TestCompleteTxTooLate(t *testing.T) {
 		assert.Equal(t, []string{"e0"}, h.orders(t))
 		assert.JSONEq(t, `{"success":false,"error":[]}`, string(r.Response))
 		assert.Equal(t, 2, awaitStatus(t, s, "e0", asyncevents.StatusProcessed).Attempts)
+	})
+}
+
+// Who rolled back and was overtaken then is not counted as the one who completed the event.
+func TestCompleteTxOvertaken(t *testing.T) {
+	onEachHost(t, func(t *testing.T, h *host) {
+		processed := make(chan struct{})
+		reader, meters := measured()
+		w := startWorkers(t, h, func(c *asyncevents.Config) {
+			c.Lease, c.AttemptTimeout = 300*time.Millisecond, 300*time.Millisecond
+			c.MeterProvider = meters
+		}, func(_ *worker, tx *hostTx, _ asyncevents.Event, start int) error {
+			if start > 1 {
+				return tx.commit()
+			}
+			err := tx.rollback()
+			<-processed
+			return err
+		})
+		accept(t, w.services[0], `{"correlation_id":"e0"}`)
+		r := awaitStatus(t, w.services[0], "e0", asyncevents.StatusProcessed)
+		close(processed)
+		awaitAttempts(t, reader, map[string]int{"processed": 1, "not_stored": 1})
+		assert.JSONEq(t, `{"success":{"start":2},"error":[]}`, string(r.Response))
+		assert.Equal(t, []string{"e0"}, h.orders(t))
+	})
+}
+
+// An event of which the store has no record, because somebody else published it, is completed all the same.
+func TestCompleteTxWithoutARecord(t *testing.T) {
+	onEachHost(t, func(t *testing.T, h *host) {
+		reader, meters := measured()
+		w := startWorkers(t, h, func(c *asyncevents.Config) {
+			c.MeterProvider = meters
+		}, func(_ *worker, tx *hostTx, _ asyncevents.Event, _ int) error { return tx.commit() })
+		require.NoError(t, h.open(t).Publisher.Publish("redrive.events", message.NewMessage("e0", []byte(`{}`))))
+		awaitAttempts(t, reader, map[string]int{"processed": 1})
+		awaitIdle(t, w.services[0], asyncevents.EventsQueue)
+		assert.Equal(t, []string{"e0"}, h.orders(t))
 	})
 }
 

@@ -58,7 +58,7 @@ func (s *stage) handle(msg *message.Message) error {
 		settlement.Attempts++
 	}
 	fate := s.settle(ctx, msg, settlement)
-	if fate == overtaken && completed != nil { // by the processor's own transaction
+	if fate == overtaken && completed != nil && s.stands(ctx, completed) { // by the processor's own transaction
 		settlement, err, fate = *completed, nil, stored
 	}
 	s.report(ctx, delivery, &settlement, err, fate)
@@ -198,6 +198,18 @@ func (s *stage) settle(ctx context.Context, msg *message.Message, settlement Set
 		}
 		time.Sleep(settleTries[try])
 	}
+}
+
+// stands is whether it was this attempt that completed its event: one that takes over from it has a higher number. Where the
+// store has no record of the event, nobody can tell, and as good as always it was.
+func (s *stage) stands(ctx context.Context, completed *Settlement) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	record, err := s.store.Find(ctx, completed.CorrelationID)
+	if errors.Is(err, ErrNotFound) {
+		return true
+	}
+	return err == nil && record.Status == completed.Status && record.Attempts == completed.Attempts
 }
 
 // giveBack has a message delivered again whose outcome could not be stored. Where that was the DLQ, the reason goes
