@@ -49,13 +49,23 @@ func TestBackendBehindPooler(t *testing.T) {
 	t.Parallel()
 	bouncer := testserver.PrivatePgBouncer(t, testserver.Postgres(t))
 	t.Run("all", func(t *testing.T) { // the pooler ends with the last of them
-		for _, mode := range []string{"exec", "cache_describe", "simple_protocol"} {
-			t.Run(mode, func(t *testing.T) {
-				t.Parallel()
-				backendtest.Run(t, harness(behind(bouncer, mode)))
-			})
-		}
+		backendtest.Run(t, harness(behind(bouncer, "exec")))
 	})
+}
+
+// The other modes of pgx without prepared statements will do as well.
+func TestModesBehindPooler(t *testing.T) {
+	t.Parallel()
+	bouncer := testserver.PrivatePgBouncer(t, testserver.Postgres(t))
+	for _, mode := range []string{"cache_describe", "simple_protocol"} {
+		t.Run(mode, func(t *testing.T) {
+			dsn, schema := testserver.PostgresSchema(t)
+			b := behind(bouncer, mode)(t, dsn, &postgres.Config{Schema: schema})
+			t.Cleanup(func() { assert.NoError(t, b.Close()) })
+			requireWorking(t, b)
+			requireHeard(t, b, b, 20)
+		})
+	}
 }
 
 // With prepared statements, which are pgx's default, everything works behind a pooler that keeps track of them, and nothing
