@@ -40,14 +40,15 @@ func (s *Service) accept(ctx context.Context, body []byte, store storing) (Accep
 	if problem := s.check(ctx, &event); problem != nil {
 		return Accepted{}, problem
 	}
-	if event.ID == "" {
+	generated := event.ID == ""
+	if generated {
 		id, err := uuid.NewV7()
 		if err != nil {
 			return Accepted{}, fmt.Errorf("asyncevents: make a correlation id: %w", err)
 		}
 		event.ID = id.String()
 	}
-	return s.store(ctx, &event, store)
+	return s.store(ctx, &event, generated, store)
 }
 
 // parseEvent reads what the library itself knows of a body. The ID is the client's choice, or "".
@@ -79,7 +80,7 @@ func (s *Service) check(ctx context.Context, event *Event) *Problem {
 	return nil
 }
 
-func (s *Service) store(ctx context.Context, event *Event, store storing) (Accepted, error) {
+func (s *Service) store(ctx context.Context, event *Event, generated bool, store storing) (Accepted, error) {
 	hash := sha256.Sum256(event.Body)
 	msg := &message.Message{
 		UUID:     event.ID,
@@ -93,7 +94,7 @@ func (s *Service) store(ctx context.Context, event *Event, store storing) (Accep
 	switch {
 	case err != nil:
 		return Accepted{}, fmt.Errorf("asyncevents: accept event: %w", err)
-	case !receipt.Known:
+	case !receipt.Known, generated: // nobody but we can have stored an id that was made a moment ago: its answer had got lost
 		return Accepted{CorrelationID: event.ID, Status: StatusQueued}, nil
 	case receipt.BodyHash != hash:
 		return Accepted{}, newConflictProblem()

@@ -29,7 +29,8 @@ var (
 type Store interface {
 	// Accept records an event and hands its message to the transport: after a nil error both survive a crash; after an
 	// error neither may be relied on. Where the correlation id is known already, nothing is
-	// recorded or published, and the Receipt says so. Calls made at the same time share their commits.
+	// recorded or published, and the Receipt says so; a store that tries again after the answer to a commit was lost may say so
+	// of a call's own event. Calls made at the same time share their commits.
 	Accept(ctx context.Context, acceptance Acceptance) (Receipt, error)
 
 	// Find returns the record of an event, or ErrNotFound.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -101,6 +102,7 @@ func (d *dialect) Settle(t sqlstore.Tx, settlements []queue.Settlement) (held []
 
 // end removes claimed messages, and tells which were still held.
 func end(t sqlstore.Tx, done []queue.Settlement) (held func(queue.Settlement) bool, err error) {
+	slices.SortFunc(done, func(a, b queue.Settlement) int { return cmp.Compare(a.ID, b.ID) })
 	ids, claims := make([]int64, len(done)), make([]int64, len(done))
 	for i, s := range done {
 		ids[i], claims[i] = s.ID, s.Owner

@@ -3,6 +3,7 @@ package testserver
 import (
 	"context"
 	"crypto/rand"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,24 @@ func PostgresSchema(t testing.TB) (dsn, schema string) {
 		return execPostgres(ctx, dsn, "DROP SCHEMA IF EXISTS "+schema+" CASCADE")
 	})
 	return dsn, schema
+}
+
+// PostgresDatabase returns a DSN of the server of Postgres that leads to a new, empty database, for tests that look at what
+// belongs to a whole one. It is dropped when the test ends.
+func PostgresDatabase(t testing.TB) (dsn string) {
+	t.Helper()
+	server, name := Postgres(t), uniqueName()
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatalf("read the DSN of PostgreSQL: %v", err)
+	}
+	u.Path = "/" + name
+	makeOwn(t, "database "+name, func(ctx context.Context) error {
+		return execPostgres(ctx, server, "CREATE DATABASE "+name)
+	}, func(ctx context.Context) error {
+		return execPostgres(ctx, server, "DROP DATABASE IF EXISTS "+name)
+	})
+	return u.String()
 }
 
 // MySQLDatabase returns a DSN of the server of MySQL that leads to a new, empty database. It is dropped when the test ends.

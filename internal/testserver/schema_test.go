@@ -23,6 +23,19 @@ func TestPostgresSchema(t *testing.T) {
 	}
 }
 
+func TestPostgresDatabase(t *testing.T) {
+	t.Parallel()
+	var dsn string
+	t.Run("used", func(t *testing.T) {
+		dsn = PostgresDatabase(t)
+		assert.NotEqual(t, dsn, PostgresDatabase(t))
+		assert.Zero(t, queryPostgres(t, dsn, "CREATE TABLE a (n int)", "SELECT count(*) FROM a"))
+	})
+	if dsn != "" {
+		assert.Error(t, pingPostgres(t.Context(), dsn), "it is gone")
+	}
+}
+
 func TestMySQLDatabase(t *testing.T) {
 	t.Parallel()
 	var dsn string

@@ -46,7 +46,7 @@ func (c *claimer) claim(ctx context.Context, wanted int, rings <-chan struct{}) 
 	// A claim that is under way at the end is waited for: one that is broken off may have been made all the same, and costs its
 	// messages an attempt.
 	claimed, next, err := c.driver.Claim(c.base, ClaimParams{
-		Topic: c.topic, Owner: newOwner(), Limit: wanted, Lease: c.cfg.Lease,
+		Topic: c.topic, Owner: NewOwner(), Limit: wanted, Lease: c.cfg.Lease,
 	})
 	if err != nil {
 		c.log.Warn("cannot claim messages", "error", err)

@@ -374,8 +374,8 @@ func pause(ctx context.Context, d time.Duration, rings <-chan struct{}) {
 	}
 }
 
-// newOwner names a claim. A name that is used twice at once would break the fence, 63 random bits make that as good as
+// NewOwner names a claim. A name that is used twice at once would break the fence, 63 random bits make that as good as
 // impossible.
-func newOwner() int64 {
+func NewOwner() int64 {
 	return rand.Int64N(1<<63-1) + 1 //nolint:gosec // not a secret
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/redrive-go/redrive/asyncevents"
@@ -84,11 +85,11 @@ func (s *Events) failure(what, id string, err error) error {
 }
 
 func (s *Events) flushAccepts(batch []*accepting) []error {
-	others := batch
+	others := byCorrelationID(batch)
 	if s.shortcuts != nil {
 		var firsts []*accepting
 		seen := make(map[string]struct{}, len(batch))
-		firsts, others = split(batch, func(a *accepting) bool { return a.isFirst(batch[0].Topic, seen) })
+		firsts, others = split(others, func(a *accepting) bool { return a.isFirst(batch[0].Topic, seen) })
 		each(firsts, s.acceptQuickly)
 		for _, a := range firsts {
 			if a.known && a.err == nil {
@@ -98,6 +99,13 @@ func (s *Events) flushAccepts(batch []*accepting) []error {
 	}
 	each(others, s.acceptTogether)
 	return answers(batch)
+}
+
+// byCorrelationID sorts calls, so that flushes here and elsewhere which have ids in common wait for each other in one order.
+func byCorrelationID(batch []*accepting) []*accepting {
+	return slices.SortedStableFunc(slices.Values(batch), func(a, b *accepting) int {
+		return strings.Compare(a.CorrelationID, b.CorrelationID)
+	})
 }
 
 func (s *Events) acceptTogether(batch []*accepting) error {

@@ -111,7 +111,13 @@ func (q *Queue) ringSoon(topic string) {
 // Claim implements queue.Driver.
 func (q *Queue) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claimed, time.Duration, error) {
 	q.note(p.Topic)
-	claimed, next, err := q.dialect.Claim(ctx, p)
+	var claimed []queue.Claimed
+	var next time.Duration
+	err := patiently(ctx, func() (err error) {
+		claimed, next, err = q.dialect.Claim(ctx, p)
+		p.Owner = queue.NewOwner() // one that broke off may have been made, and must not be taken for the next
+		return err
+	}, ErrBroken)
 	if err != nil {
 		return nil, 0, fmt.Errorf("%s: claim from %q: %w", q.dialect.Name(), p.Topic, err)
 	}

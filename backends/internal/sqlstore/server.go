@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,12 +85,7 @@ func (s *Server) Read(ctx context.Context, work func(Tx) error) error {
 	if err := s.Usable(ctx); err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
-		err := work(s.from.Direct(ctx))
-		if try == maxTries || !errors.Is(err, ErrConflict) && !errors.Is(err, ErrBroken) || ctx.Err() != nil {
-			return err
-		}
-	}
+	return patiently(ctx, func() error { return work(s.from.Direct(ctx)) }, ErrConflict, ErrBroken)
 }
 
 // View implements Database.
@@ -107,23 +103,24 @@ func (s *Server) View(ctx context.Context, work func(Tx) error) error {
 
 // Transact runs work in a transaction, again where another one got into its way, whether or not the database is ready.
 func (s *Server) Transact(ctx context.Context, work func(Tx) error) error {
-	return patiently(ctx, func() error { return s.transactOnce(ctx, work) })
+	return patiently(ctx, func() error { return s.transactOnce(ctx, work) }, ErrConflict)
 }
 
-// Alone runs a statement that is a transaction of its own, again where another one got into its way. Where its connection
-// breaks off, nobody knows whether it was committed.
+// Alone runs a statement that is a transaction of its own, again where another one got into its way, and where its connection
+// broke off: nobody knows then whether it was committed, so it must be one that does nothing the second time.
 func (s *Server) Alone(ctx context.Context, statement func(Tx) error) error {
 	if err := s.Usable(ctx); err != nil {
 		return err
 	}
-	return patiently(ctx, func() error { return statement(s.Direct(ctx)) })
+	return patiently(ctx, func() error { return statement(s.Direct(ctx)) }, ErrConflict, ErrBroken)
 }
 
-// patiently does something again while transactions get into each other's way.
-func patiently(ctx context.Context, do func() error) error {
+// patiently does something again while it fails for one of some reasons.
+func patiently(ctx context.Context, do func() error, reasons ...error) error {
 	for try := 1; ; try++ {
 		err := do()
-		if try == maxTries || !errors.Is(err, ErrConflict) || ctx.Err() != nil {
+		again := slices.ContainsFunc(reasons, func(reason error) bool { return errors.Is(err, reason) })
+		if try == maxTries || !again || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -159,13 +156,12 @@ func (h *hooked) OnCommit(f func()) { h.hooks = append(h.hooks, f) }
 
 // begin starts a transaction, on another connection where one turns out to be dead. A server that refuses connections is
 // not asked again.
-func (s *Server) begin(ctx context.Context, level Isolation) (Transaction, error) {
-	for try := 1; ; try++ {
-		t, err := s.from.Begin(ctx, level)
-		if err == nil || try == maxTries || !errors.Is(err, ErrBroken) || ctx.Err() != nil {
-			return t, err
-		}
-	}
+func (s *Server) begin(ctx context.Context, level Isolation) (t Transaction, err error) {
+	err = patiently(ctx, func() (err error) {
+		t, err = s.from.Begin(ctx, level)
+		return err
+	}, ErrBroken)
+	return t, err
 }
 
 // Ping implements Database. It writes: a standby, or a server whose disk is full, could be read all the same.

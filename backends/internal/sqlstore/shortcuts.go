@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -9,7 +10,8 @@ import (
 )
 
 // Shortcuts are what a Dialect may be able to do in one statement that is a transaction of its own, for what happens all
-// the time. Without them, and for everything else, there are transactions.
+// the time. Without them, and for everything else, there are transactions. One whose connection broke off is run again, and may
+// then find done what it did itself.
 type Shortcuts interface {
 	// AcceptAll records new events, whose ids differ, and publishes their messages in a topic. It returns which of them
 	// were new; nothing happened to the others.
@@ -65,6 +67,8 @@ func (c *settling) isFinish() bool {
 
 // finish settles calls that the shortcut can do.
 func (s *Events) finish(batch []*settling) error {
+	// Two that settle the same messages, one of them too late, wait for each other in one order.
+	slices.SortFunc(batch, func(a, b *settling) int { return cmp.Compare(a.claim.ID, b.claim.ID) })
 	claims, outcomes := make([]queue.Settlement, len(batch)), make([]*asyncevents.Settlement, len(batch))
 	for i, c := range batch {
 		claims[i], outcomes[i] = c.claimSettlement(), &c.Settlement
