@@ -141,7 +141,7 @@ func (d *dialect) insertInto(table string, columns []string, arrays []any) strin
 func (d *dialect) RecordEvents(t sqlstore.Tx, outcomes []*asyncevents.Settlement) error {
 	n := len(outcomes)
 	ids, statuses, callbacks := make([]string, n), make([]string, n), make([]string, n)
-	responses, attempts, waits := make([][]byte, n), make([]int64, n), make([]int64, n)
+	responses, attempts, waits := make(byteArrays, n), make([]int64, n), make([]int64, n)
 	for i, s := range outcomes {
 		ids[i], attempts[i] = s.CorrelationID, int64(s.Attempts)
 		if s.Again != nil {

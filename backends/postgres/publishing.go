@@ -26,7 +26,7 @@ func insertion(messages []sqlstore.Outgoing) (statement string, args []any) {
 type outgoing struct {
 	topics, uuids, metadata, histories []string
 	redrives, waits                    []int64
-	payloads                           [][]byte
+	payloads                           byteArrays
 }
 
 func newOutgoing(messages []sqlstore.Outgoing) *outgoing {
@@ -34,7 +34,7 @@ func newOutgoing(messages []sqlstore.Outgoing) *outgoing {
 	o := &outgoing{
 		topics: make([]string, 0, n), uuids: make([]string, 0, n),
 		metadata: make([]string, 0, n), histories: make([]string, 0, n),
-		redrives: make([]int64, 0, n), waits: make([]int64, 0, n), payloads: make([][]byte, 0, n),
+		redrives: make([]int64, 0, n), waits: make([]int64, 0, n), payloads: make(byteArrays, 0, n),
 	}
 	for i := range messages {
 		o.add(&messages[i])

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/backends/internal/queue"
 	"github.com/redrive-go/redrive/backends/internal/sqlstore"
@@ -39,11 +41,14 @@ const (
 			THEN (SELECT coalesce(json_agg(id)::text, '[]') FROM ended) ELSE '' END`
 )
 
+// byteArrays is a parameter of type bytea[], which pgx would otherwise look into by reflection.
+type byteArrays = pgtype.FlatArray[[]byte]
+
 // AcceptAll implements sqlstore.Shortcuts.
 func (d *dialect) AcceptAll(ctx context.Context, topic string, events []sqlstore.Acceptable) ([]bool, error) {
 	n := len(events)
 	ids, metadata, ats := make([]string, n), make([]string, n), make([]int64, n)
-	hashes, payloads := make([][]byte, n), make([][]byte, n)
+	hashes, payloads := make(byteArrays, n), make(byteArrays, n)
 	for i := range events {
 		e := &events[i]
 		ids[i], hashes[i], ats[i], metadata[i], payloads[i] = e.CorrelationID, e.BodyHash, e.AcceptedAt, e.Metadata, e.Payload
@@ -57,7 +62,7 @@ func (d *dialect) FinishAll(
 ) ([]bool, error) {
 	n := len(claims)
 	messages, owners, attempts := make([]int64, n), make([]int64, n), make([]int64, n)
-	ids, statuses, responses := make([]string, n), make([]string, n), make([][]byte, n)
+	ids, statuses, responses := make([]string, n), make([]string, n), make(byteArrays, n)
 	for i, o := range outcomes {
 		messages[i], owners[i], attempts[i] = claims[i].ID, claims[i].Owner, int64(o.Attempts)
 		ids[i], statuses[i], responses[i] = o.CorrelationID, string(o.Status), o.Response
