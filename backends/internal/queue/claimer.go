@@ -17,10 +17,8 @@ const patienceAhead = 200 * time.Millisecond
 type claimer struct {
 	*consumer
 	trouble backoff
-	// counted and countedAt are how many places had become free when the last claim began; rate is how many do in a second.
-	counted   int
-	countedAt time.Time
-	rate      float64
+	// departures is how places become free.
+	departures flow
 }
 
 // claimAll claims until ctx ends.
@@ -72,10 +70,7 @@ func (c *claimer) claim(ctx context.Context, wanted int, rings <-chan struct{}) 
 
 // foresee returns how many places become free while a claim is made, if it goes on as before.
 func (c *claimer) foresee(began time.Time) int {
-	left, now := c.places.departures(), time.Now()
-	if elapsed := now.Sub(c.countedAt); !c.countedAt.IsZero() && elapsed > 0 {
-		c.rate += (float64(left-c.counted)/elapsed.Seconds() - c.rate) / 4
-	}
-	c.counted, c.countedAt = left, now
-	return int(c.rate * (now.Sub(began) + pace).Seconds())
+	now := time.Now()
+	rate := c.departures.rate(c.places.departures(), now)
+	return int(rate * (now.Sub(began) + pace).Seconds())
 }
