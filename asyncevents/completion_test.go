@@ -298,3 +298,34 @@ func TestCompleteTxExactlyOnce(t *testing.T) {
 		t.Logf("starts: %v", w.perEvent())
 	})
 }
+
+// A processor may go on after its commit, for longer than its lease.
+func TestCompleteTxAndOn(t *testing.T) {
+	onEachHost(t, func(t *testing.T, h *host) {
+		const lease = 300 * time.Millisecond
+		ended := make(chan error, 1)
+		var s *asyncevents.Service
+		ready := make(chan struct{})
+		s, _ = run(t, h.open(t), func(ctx context.Context, e asyncevents.Event) (any, error) {
+			<-ready
+			tx, err := h.begin(ctx)
+			if err == nil {
+				err = errors.Join(tx.order(e.ID), s.CompleteTx(ctx, tx.tx, e, "done"), tx.commit())
+			}
+			if err == nil {
+				select {
+				case <-ctx.Done():
+					err = ctx.Err()
+				case <-time.After(3 * lease):
+				}
+			}
+			ended <- err
+			return nil, err
+		}, func(c *asyncevents.Config) { c.Lease = lease })
+		close(ready)
+		accept(t, s, `{"correlation_id":"e0"}`)
+		require.NoError(t, <-ended)
+		awaitStatus(t, s, "e0", asyncevents.StatusProcessed)
+		assert.Equal(t, []string{"e0"}, h.orders(t))
+	})
+}

@@ -58,8 +58,12 @@ func (s *stage) handle(msg *message.Message) error {
 		settlement.Attempts++
 	}
 	fate := s.settle(ctx, msg, settlement)
-	if fate == overtaken && completed != nil && s.stands(ctx, completed) { // by the processor's own transaction
+	switch {
+	case fate != overtaken:
+	case completed != nil && s.stands(ctx, completed, true): // by the processor's own transaction
 		settlement, err, fate = *completed, nil, stored
+	case completed == nil && s.stands(ctx, &settlement, false): // by a try whose answer was lost
+		fate = stored
 	}
 	s.report(ctx, delivery, &settlement, err, fate)
 	s.telemetry.endAttempt(ctx, span, s.queue, started, &settlement, err, fate == stored)
@@ -200,16 +204,20 @@ func (s *stage) settle(ctx context.Context, msg *message.Message, settlement Set
 	}
 }
 
-// stands is whether it was this attempt that completed its event: one that takes over from it has a higher number. Where the
-// store has no record of the event, nobody can tell, and as good as always it was.
-func (s *stage) stands(ctx context.Context, completed *Settlement) bool {
+// stands is whether a message is gone because of this very outcome: an attempt that takes over from another has a higher
+// number. Where the store has no record of the event nobody can tell, and likely says what is to be believed.
+func (s *stage) stands(ctx context.Context, outcome *Settlement, likely bool) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	record, err := s.store.Find(ctx, completed.CorrelationID)
-	if errors.Is(err, ErrNotFound) {
-		return true
+	record, err := s.store.Find(ctx, outcome.CorrelationID)
+	if err != nil {
+		return likely && errors.Is(err, ErrNotFound)
 	}
-	return err == nil && record.Status == completed.Status && record.Attempts == completed.Attempts
+	attempts, as := record.Attempts, record.Status == outcome.Status
+	if outcome.Queue == CallbacksQueue {
+		attempts, as = record.Callback.Attempts, record.Callback.Status == outcome.Callback
+	}
+	return attempts == outcome.Attempts && (as || outcome.Again != nil)
 }
 
 // giveBack has a message delivered again whose outcome could not be stored. Where that was the DLQ, the reason goes

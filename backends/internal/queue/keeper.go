@@ -68,11 +68,12 @@ func (c *consumer) renew(ctx context.Context, claims []Held, within time.Duratio
 	return lost
 }
 
-// lose ends the context of a delivery that somebody else may have by now, unless it was settled just now.
+// lose ends the context of a delivery that somebody else may have by now, unless it was settled just now, or by a transaction
+// of the host's, which may have been committed: its handler is free to go on.
 func (c *consumer) lose(d *delivery) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, flying := c.flying[d]; flying && !d.claim.settled.Load() {
+	if _, flying := c.flying[d]; flying && !d.claim.settled.Load() && !d.claim.Completed() {
 		d.lost = true
 		d.cancel()
 	}
