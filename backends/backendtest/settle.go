@@ -3,6 +3,8 @@ package backendtest
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +27,15 @@ var settleCases = []testCase{
 	{"callback statuses", settleCallback},
 	{"again leaves a callback pending", settleCallbackAgain},
 	{"a lost claim changes nothing", settleLost},
+	{"a lost claim and the present one are told apart together", func(t *testing.T, f *fixture) {
+		settleTogether(t, f, func(*asyncevents.Settlement) {})
+	}},
+	{"a lost claim publishes nothing beside the present one", func(t *testing.T, f *fixture) {
+		settleTogether(t, f, func(s *asyncevents.Settlement) {
+			s.Callback, s.Publish, s.PublishTopic = asyncevents.CallbackPending, newMessage("{}"), "callbacks"
+		})
+		f.requireBacklog(t, "callbacks", asyncevents.Backlog{Ready: 1})
+	}},
 	{"a settled claim changes nothing", settleTwice},
 	{"with an ended context all or nothing", settleEndedContext},
 }
@@ -211,6 +222,38 @@ func settleLost(t *testing.T, f *fixture) {
 	assert.Equal(t, asyncevents.StatusQueued, f.find(t, "e-1").Status)
 	assert.Zero(t, f.stat(t, asyncevents.EventsQueue).Count)
 	f.requireEmpty(t, "callbacks")
+}
+
+// settleTogether settles a message for two claims at once, among others, so that a store may do it in one step.
+func settleTogether(t *testing.T, f *fixture, change func(*asyncevents.Settlement)) {
+	lost, present := loseClaim(t, f)
+	late, timely := processed("e-1"), processed("e-1")
+	late.Status = asyncevents.StatusError
+	change(&late)
+	change(&timely)
+	begin := make(chan struct{})
+	var others sync.WaitGroup
+	settle := func(ctx context.Context, s asyncevents.Settlement) <-chan error {
+		answer := make(chan error, 1)
+		others.Go(func() {
+			<-begin
+			answer <- f.Events.Settle(ctx, s)
+		})
+		return answer
+	}
+	var unheard []<-chan error
+	for i := range 60 {
+		unheard = append(unheard, settle(t.Context(), processed(fmt.Sprint("none-", i))))
+	}
+	lateAnswer, timelyAnswer := settle(settling(lost), late), settle(settling(present), timely)
+	close(begin)
+	others.Wait()
+	for _, answer := range unheard {
+		require.NoError(t, <-answer)
+	}
+	require.ErrorIs(t, <-lateAnswer, asyncevents.ErrNotHeld)
+	require.NoError(t, <-timelyAnswer)
+	assert.Equal(t, asyncevents.StatusProcessed, f.find(t, "e-1").Status)
 }
 
 func settleTwice(t *testing.T, f *fixture) {

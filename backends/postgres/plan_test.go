@@ -183,7 +183,7 @@ func TestPlans(t *testing.T) {
 		waits, texts, bytes := make([]int64, 10), make([]string, 10), make([][]byte, 10)
 		for what, statement := range map[string][]any{
 			"end": {endClaims, ids[:3], owners[:3]}, "return": {returnMessages, ids, owners, waits, waits, texts, texts},
-			"finish":  {finishAll, ids[3:6], owners[3:6], ids[3:6], texts[3:6], texts[3:6], bytes[3:6], waits[3:6], 3},
+			"finish":  {finishAll, ids[3:6], owners[3:6], ids[3:6], owners[3:6], texts[3:6], texts[3:6], bytes[3:6], waits[3:6], 3},
 			"expired": {selectExpired, "t", int64(0), 10}, "in flight": {backlogs[3], "t"},
 		} {
 			for _, scan := range explained(t, d, statement[0].(string), statement[1:]...).scans() {

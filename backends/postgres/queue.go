@@ -14,12 +14,12 @@ import (
 const (
 	endClaims = `
 		DELETE FROM {messages} m USING unnest(?::bigint[], ?::bigint[]) AS c (id, claim)
-		WHERE m.id = c.id AND m.claim = c.claim RETURNING m.id`
+		WHERE m.id = c.id AND m.claim = c.claim RETURNING m.id, m.claim`
 	// Rows are locked in the order of their ids, so that two of these never wait for each other. Messages that nobody has
 	// seen go back to where they were. Empty metadata stay as they are, and so does the history then.
 	returnMessages = `
 		WITH mine AS (
-			SELECT m.id, c.wait, c.unused, c.metadata, c.history
+			SELECT m.id, m.claim, c.wait, c.unused, c.metadata, c.history
 			FROM {messages} m JOIN unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::text[])
 				AS c (id, claim, wait, unused, metadata, history) ON m.id = c.id AND m.claim = c.claim
 			ORDER BY m.id FOR UPDATE OF m
@@ -29,7 +29,7 @@ const (
 			due = CASE mine.unused WHEN 0 THEN {now} + mine.wait ELSE m.due END,
 			metadata = CASE mine.metadata WHEN '' THEN m.metadata ELSE mine.metadata END,
 			history = CASE mine.metadata WHEN '' THEN m.history ELSE mine.history END
-		FROM mine WHERE m.id = mine.id RETURNING m.id`
+		FROM mine WHERE m.id = mine.id RETURNING mine.id, mine.claim`
 	// An expired claim is dropped once none of its messages bears its name. Returned is when the first lease ends of those that
 	// stood, or the present time.
 	dropExpired = `
@@ -131,21 +131,21 @@ func putBack(t sqlstore.Tx, back []queue.Settlement) (held func(queue.Settlement
 	return settled(t, back, returnMessages, ids, claims, waits, unused, metadata, histories)
 }
 
-// settled runs a statement that returns the ids of those messages whose claim stood: as good as always all.
+// settled runs a statement that returns the claims that stood: as good as always all.
 func settled(
 	t sqlstore.Tx, settlements []queue.Settlement, statement string, args ...any,
 ) (held func(queue.Settlement) bool, err error) {
 	if len(settlements) == 0 {
 		return nil, nil
 	}
-	ids, err := sqlstore.Ints(t, statement, args...)
-	if err != nil {
+	var stood []queue.Held
+	if err := t.Query(sqlstore.ScanHeld(&stood), statement, args...); err != nil {
 		return nil, err
 	}
-	if len(ids) == len(settlements) {
+	if len(stood) == len(settlements) {
 		return func(queue.Settlement) bool { return true }, nil
 	}
-	return func(s queue.Settlement) bool { return slices.Contains(ids, s.ID) }, nil
+	return func(s queue.Settlement) bool { return slices.Contains(stood, queue.Held{ID: s.ID, Owner: s.Owner}) }, nil
 }
 
 // Renew implements sqlstore.Dialect.

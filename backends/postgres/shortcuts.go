@@ -11,7 +11,7 @@ import (
 	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
 
-// Both statements return the ids that they found only where these are fewer than expected: as good as never.
+// Both statements return what they found only where these are fewer than expected: as good as never.
 const (
 	acceptAll = `
 		WITH given AS MATERIALIZED (
@@ -29,16 +29,16 @@ const (
 	finishAll = `
 		WITH ended AS (
 			DELETE FROM {messages} m USING unnest(?::bigint[], ?::bigint[]) AS c (id, claim)
-			WHERE m.id = c.id AND m.claim = c.claim RETURNING m.id
+			WHERE m.id = c.id AND m.claim = c.claim RETURNING m.id, m.claim
 		), told AS (
 			UPDATE {events} e SET status = u.status, response = u.response, attempts = u.attempts, updated_at = {now},
 				next_attempt_at = 0
-			FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[])
-				AS u (message, id, status, response, attempts) JOIN ended ON ended.id = u.message
+			FROM unnest(?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[])
+				AS u (message, claim, id, status, response, attempts) JOIN ended ON ended.id = u.message AND ended.claim = u.claim
 			WHERE e.correlation_id = u.id
 		)
 		SELECT CASE WHEN (SELECT count(*) FROM ended) < ?
-			THEN (SELECT coalesce(json_agg(id)::text, '[]') FROM ended) ELSE '' END`
+			THEN (SELECT coalesce(json_agg(json_build_object('ID', id, 'Owner', claim))::text, '[]') FROM ended) ELSE '' END`
 )
 
 // byteArrays is a parameter of type bytea[], which pgx would otherwise look into by reflection.
@@ -61,17 +61,19 @@ func (d *dialect) FinishAll(
 	ctx context.Context, claims []queue.Settlement, outcomes []*asyncevents.Settlement,
 ) ([]bool, error) {
 	n := len(claims)
-	messages, owners, attempts := make([]int64, n), make([]int64, n), make([]int64, n)
+	messages, owners, attempts, held := make([]int64, n), make([]int64, n), make([]int64, n), make([]queue.Held, n)
 	ids, statuses, responses := make([]string, n), make([]string, n), make(byteArrays, n)
 	for i, o := range outcomes {
 		messages[i], owners[i], attempts[i] = claims[i].ID, claims[i].Owner, int64(o.Attempts)
 		ids[i], statuses[i], responses[i] = o.CorrelationID, string(o.Status), o.Response
+		held[i] = queue.Held{ID: claims[i].ID, Owner: claims[i].Owner}
 	}
-	held, err := shortcut(ctx, d.db, messages, finishAll, messages, owners, messages, ids, statuses, responses, attempts, n)
+	stood, err := shortcut(ctx, d.db, held, finishAll,
+		messages, owners, messages, owners, ids, statuses, responses, attempts, n)
 	if err == nil {
 		d.claims.settled(claims)
 	}
-	return held, err
+	return stood, err
 }
 
 // shortcut runs a statement, and returns for which of the keys it found something.

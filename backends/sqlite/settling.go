@@ -16,7 +16,7 @@ const (
 			SELECT d.id FROM json_each(?) j CROSS JOIN deliveries d
 			WHERE d.id = CAST(j.key AS INTEGER) AND d.claim = j.value)`
 	selectEnded = `
-		SELECT d.id FROM json_each(?) j CROSS JOIN deliveries d
+		SELECT d.id, d.claim FROM json_each(?) j CROSS JOIN deliveries d
 		WHERE d.id = CAST(j.key AS INTEGER) AND d.claim = j.value`
 	endClaims = `
 		DELETE FROM deliveries WHERE id IN (
@@ -47,7 +47,7 @@ func (d *dialect) Settle(t sqlstore.Tx, settlements []queue.Settlement) (held []
 	}
 	for i, s := range settlements {
 		if s.Outcome == queue.Done {
-			held[i] = ended(s.ID)
+			held[i] = ended(queue.Held{ID: s.ID, Owner: s.Owner})
 		}
 	}
 	return held, nil
@@ -72,16 +72,16 @@ func putBack(t sqlstore.Tx, s queue.Settlement) (held bool, err error) {
 }
 
 // end removes claimed messages and returns which of them were still held: as good as always all.
-func end(t sqlstore.Tx, claims *claimSet) (held func(id int64) bool, err error) {
+func end(t sqlstore.Tx, claims *claimSet) (held func(queue.Held) bool, err error) {
 	if len(claims.perTopic) == 0 {
-		return func(int64) bool { return false }, nil
+		return func(queue.Held) bool { return false }, nil
 	}
 	list := claims.json()
 	n, err := t.Exec(deleteMessages, list)
 	if err != nil {
 		return nil, err
 	}
-	held = func(int64) bool { return true }
+	held = func(queue.Held) bool { return true }
 	if n < claims.count {
 		if held, err = stillHeld(t, claims, list); err != nil {
 			return nil, err
@@ -99,19 +99,20 @@ func end(t sqlstore.Tx, claims *claimSet) (held func(id int64) bool, err error) 
 }
 
 // stillHeld finds out which claims stand, and leaves only those in the set's counts.
-func stillHeld(t sqlstore.Tx, claims *claimSet, list string) (func(id int64) bool, error) {
-	ids, err := sqlstore.Ints(t, selectEnded, list)
-	if err != nil {
+func stillHeld(t sqlstore.Tx, claims *claimSet, list string) (func(queue.Held) bool, error) {
+	var stand []queue.Held
+	if err := t.Query(sqlstore.ScanHeld(&stand), selectEnded, list); err != nil {
 		return nil, err
 	}
 	clear(claims.perTopic)
-	for _, id := range ids {
-		claims.perTopic[id>>idBits]++
+	for _, c := range stand {
+		claims.perTopic[c.ID>>idBits]++
 	}
-	return func(id int64) bool { return slices.Contains(ids, id) }, nil
+	return func(c queue.Held) bool { return slices.Contains(stand, c) }, nil
 }
 
-// claimSet is a set of claims: a JSON object from the ids of messages to the names of their claims, and how many
+// claimSet is a set of claims: a JSON object from the ids of messages to the names of their claims, in which an id may stand
+// twice, and how many
 // there are, in all and by topic.
 type claimSet struct {
 	text     []byte
