@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/redrive-go/redrive/backends/internal/queue"
 	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
@@ -42,6 +44,7 @@ const claimMessages = `
 // claiming is one call of Claim.
 type claiming struct {
 	queue.ClaimParams
+	conn    *pgx.Conn
 	claimed []queue.Claimed
 	next    time.Duration
 	last    positions
@@ -57,7 +60,12 @@ func (d *dialect) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claim
 	}
 	ctx, cancel := context.WithTimeout(ctx, sqlstore.WriteTimeout)
 	defer cancel()
-	c := &claiming{ClaimParams: p, claimed: make([]queue.Claimed, 0, p.Limit)}
+	conn, release, err := d.from.connection(ctx) // first: looks are timed
+	if err != nil {
+		return nil, 0, err
+	}
+	defer release()
+	c := &claiming{ClaimParams: p, conn: conn, claimed: make([]queue.Claimed, 0, p.Limit)}
 	if err := d.lookAround(ctx, c); err != nil {
 		if len(c.claimed) == 0 && !errors.Is(err, sqlstore.ErrConflict) {
 			return nil, 0, err
@@ -75,17 +83,18 @@ func (d *dialect) lookAround(ctx context.Context, c *claiming) error {
 	t := d.trail(c.Topic)
 	for {
 		began := time.Now()
-		fresh, freshDepth := t.fresh.from(began)
-		later, laterDepth := t.later.from(began)
+		fresh, later := t.fresh.begin(began), t.later.begin(began)
 		ended, giveBack := d.claims.take()
-		if err := c.look(ctx, d, positions{fresh, later}, ended); err != nil {
+		if err := c.look(ctx, d, positions{fresh.from, later.from}, ended); err != nil {
 			giveBack()
+			t.fresh.fail(fresh, time.Now())
+			t.later.fail(later, time.Now())
 			return err
 		}
 		enough, now := len(c.claimed) == c.Limit, time.Now()
-		t.fresh.looked(freshDepth, c.last.fresh, enough, began, now)
-		t.later.looked(laterDepth, c.last.later, enough, began, now)
-		if enough || freshDepth != atCursor && laterDepth != atCursor {
+		t.fresh.end(fresh, c.last.fresh, enough, now)
+		t.later.end(later, c.last.later, enough, now)
+		if enough || fresh.depth != atNew && later.depth != atNew {
 			return nil
 		}
 	}
@@ -111,7 +120,7 @@ func (c *claiming) lookFor(ctx context.Context, d *dialect, from positions, limi
 	if again == 0 {
 		full = -1
 	}
-	err := inOrder(ctx, d.from, c.scan, d.words.Of(claimMessages), c.Topic, from.later, again, c.Topic, from.fresh, c.Topic, limit,
+	err := inOrder(ctx, c.conn, c.scan, d.words.Of(claimMessages), c.Topic, from.later, again, c.Topic, from.fresh, c.Topic, limit,
 		c.Owner, c.Owner, c.Topic, c.Lease.Microseconds(), ended, full, c.Topic)
 	if err != nil {
 		c.claimed = c.claimed[:before] // what was read is not sure to be committed

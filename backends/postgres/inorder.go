@@ -16,12 +16,7 @@ const indexesOnly = `SELECT set_config('enable_seqscan', 'off', true), set_confi
 	set_config('enable_sort', 'off', true), set_config('jit', 'off', true)`
 
 // inOrder runs a statement with indexesOnly, in a transaction of its own, in one round trip.
-func inOrder(ctx context.Context, from source, scan func(sqlstore.Scanner) error, query string, args ...any) error {
-	conn, release, err := from.connection(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
+func inOrder(ctx context.Context, conn *pgx.Conn, scan func(sqlstore.Scanner) error, query string, args ...any) error {
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
 	batch.Queue(indexesOnly)

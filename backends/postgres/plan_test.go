@@ -79,7 +79,10 @@ func explained(t *testing.T, d *dialect, query string, args ...any) plan {
 func planned(t *testing.T, d *dialect, query string, args ...any) plan {
 	t.Helper()
 	var text []byte
-	require.NoError(t, inOrder(t.Context(), d.from, func(row sqlstore.Scanner) error { return row.Scan(&text) },
+	conn, release, err := d.from.connection(t.Context())
+	require.NoError(t, err)
+	defer release()
+	require.NoError(t, inOrder(t.Context(), conn, func(row sqlstore.Scanner) error { return row.Scan(&text) },
 		d.words.Of("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+query), args...))
 	return parsePlan(t, text)
 }

@@ -16,7 +16,7 @@ const (
 		DELETE FROM {messages} m USING unnest(?::bigint[], ?::bigint[]) AS c (id, claim)
 		WHERE m.id = c.id AND m.claim = c.claim RETURNING m.id, m.claim`
 	// Rows are locked in the order of their ids, so that two of these never wait for each other. Messages that nobody has
-	// seen go back to where they were. Empty metadata stay as they are, and so does the history then.
+	// seen go back to where they were, or are due now. Empty metadata stay as they are, and so does the history then.
 	returnMessages = `
 		WITH mine AS (
 			SELECT m.id, m.claim, c.wait, c.unused, c.metadata, c.history
@@ -26,7 +26,7 @@ const (
 		)
 		UPDATE {messages} m SET claim = 0, attempt = m.attempt - mine.unused,
 			delayed = m.delayed OR mine.unused = 0,
-			due = CASE mine.unused WHEN 0 THEN {now} + mine.wait ELSE m.due END,
+			due = CASE WHEN mine.unused = 0 THEN {now} + mine.wait WHEN m.delayed THEN {now} ELSE m.due END,
 			metadata = CASE mine.metadata WHEN '' THEN m.metadata ELSE mine.metadata END,
 			history = CASE mine.metadata WHEN '' THEN m.history ELSE mine.history END
 		FROM mine WHERE m.id = mine.id RETURNING mine.id, mine.claim`
@@ -84,8 +84,10 @@ func (d *dialect) Settle(t sqlstore.Tx, settlements []queue.Settlement) (held []
 	if h, ok := t.(sqlstore.Hooked); ok {
 		h.OnCommit(func() {
 			d.claims.settled(settlements)
-			if slices.ContainsFunc(back, func(s queue.Settlement) bool { return s.Outcome == queue.Unused }) {
-				d.lookAgain()
+			for _, s := range back {
+				if s.Outcome == queue.Unused {
+					d.recall(s.ID)
+				}
 			}
 		})
 	}
@@ -160,16 +162,18 @@ func (d *dialect) Renew(t sqlstore.Tx, claims []queue.Held, lease time.Duration)
 
 // Expired implements sqlstore.Dialect.
 func (d *dialect) Expired(t sqlstore.Tx, topic string, limit int, scan func(sqlstore.Scanner) error) error {
-	held, began := d.trail(topic).held, time.Now()
-	from, depth := held.from(began)
+	held := d.trail(topic).held
+	l := held.begin(time.Now())
 	var first int64
-	if err := sqlstore.One(t, []any{&first}, dropExpired, topic, from, topic, from); err != nil {
+	err := sqlstore.One(t, []any{&first}, dropExpired, topic, l.from, topic, l.from)
+	if err == nil {
+		err = t.Query(scan, selectExpired, topic, l.from, limit)
+	}
+	if err != nil {
+		held.fail(l, time.Now())
 		return err
 	}
-	if err := t.Query(scan, selectExpired, topic, from, limit); err != nil {
-		return err
-	}
-	held.looked(depth, first, false, began, time.Now())
+	held.end(l, first, false, time.Now())
 	return nil
 }
 

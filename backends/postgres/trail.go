@@ -40,12 +40,11 @@ func (d *dialect) trail(topic string) *trail {
 	return t
 }
 
-// lookAgain has all messages looked at: something was given back to one of the topics.
-func (d *dialect) lookAgain() {
+// recall has a message looked at that was given back. Which topic it belongs to is not known here; the topics are few.
+func (d *dialect) recall(id int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, t := range d.trails {
-		t.fresh.again()
-		t.later.again()
+		t.fresh.recall(id - 1)
 	}
 }

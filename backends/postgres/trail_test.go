@@ -58,7 +58,9 @@ func TestTrailLeadsBackToWhatWasReturned(t *testing.T) {
 	for owner := range int64(3) {
 		require.Len(t, claim(owner+2, 5), 5)
 	}
-	d.trail("t").fresh.depths[0].floor = first[0].ID // as it will be soon
+	for i := range d.trail("t").fresh.depths { // as it will be soon
+		d.trail("t").fresh.depths[i].floor = first[0].ID
+	}
 	require.NoError(t, d.db.Write(t.Context(), func(tx sqlstore.Tx) error {
 		_, err := d.Settle(tx, []queue.Settlement{{ID: first[0].ID, Owner: 1, Outcome: queue.Unused}})
 		return err
