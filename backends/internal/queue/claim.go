@@ -14,10 +14,18 @@ type Claim struct {
 	Driver Driver
 
 	settled   atomic.Bool
+	touched   atomic.Bool
 	completed atomic.Bool
 }
 
-// MarkCompleted notes that the claim is being settled in a transaction of the host's, which may be open still.
+// MarkTouched notes that a transaction of the host's works on the message, and may hold it until it ends.
+func (c *Claim) MarkTouched() { c.touched.Store(true) }
+
+// Touched is whether MarkTouched was called. Whoever settles such a claim may have to wait for the host, and nobody else
+// should have to.
+func (c *Claim) Touched() bool { return c.touched.Load() }
+
+// MarkCompleted notes that a transaction of the host's has settled the claim, and may be open still.
 func (c *Claim) MarkCompleted() { c.completed.Store(true) }
 
 // Completed is whether MarkCompleted was called.

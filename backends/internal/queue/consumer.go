@@ -271,7 +271,7 @@ func (c *consumer) settle(d *delivery, s Settlement) {
 		c.forget(d)
 		return
 	}
-	c.settling.Send(s, func(err error) {
+	c.settlingOf(d).Send(s, func(err error) {
 		if err != nil {
 			go c.settleAgain(d, s)
 			return
@@ -279,6 +279,14 @@ func (c *consumer) settle(d *delivery, s Settlement) {
 		<-c.unsettled
 		c.forget(d)
 	})
+}
+
+// settlingOf is what settles a delivery: together with others, unless the host may hold its message.
+func (c *consumer) settlingOf(d *delivery) *gather.Gatherer[Settlement] {
+	if d.claim.Touched() {
+		return gather.New(1, 1, c.flushSettlements)
+	}
+	return c.settling
 }
 
 // settleAgain tries until the store answers or the claim cannot hold any longer. A settlement that is lost in the end
@@ -291,7 +299,7 @@ func (c *consumer) settleAgain(d *delivery, s Settlement) {
 	var trouble backoff
 	for giveUp := time.Now().Add(c.cfg.Lease); ; {
 		pause(c.store, trouble.next(), nil)
-		err := c.settling.Do(s)
+		err := c.settlingOf(d).Do(s)
 		if err == nil || c.store.Err() != nil {
 			return
 		}

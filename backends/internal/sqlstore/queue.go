@@ -14,6 +14,10 @@ import (
 	"github.com/redrive-go/redrive/backends/internal/queue"
 )
 
+// claimTries is how often a claim is tried whose connection broke off. Each may have been made, which costs its messages an
+// attempt, so they are few.
+const claimTries = 3
+
 // maxPublishBatch bounds how many Publish calls share one insert.
 const maxPublishBatch = 512
 
@@ -113,7 +117,7 @@ func (q *Queue) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claimed
 	q.note(p.Topic)
 	var claimed []queue.Claimed
 	var next time.Duration
-	err := patiently(ctx, func() (err error) {
+	err := patiently(ctx, claimTries, func() (err error) {
 		claimed, next, err = q.dialect.Claim(ctx, p)
 		p.Owner = queue.NewOwner() // one that broke off may have been made, and must not be taken for the next
 		return err

@@ -15,14 +15,15 @@ import (
 // WriteTimeout bounds a transaction that its caller does not bound.
 const WriteTimeout = 30 * time.Second
 
-// maxTries is how often a transaction is tried that others got into the way of, or whose connection turned out to be
-// dead. After a restart of the server every connection of the pool is.
-const maxTries = 16
+// minTries is how often at least a transaction is tried that others got into the way of, or whose connection turned out to be
+// dead. After a restart of the server every connection of the pool is, so it is tried on one more than there are.
+const minTries = 16
 
 // Server implements Database on a pool of connections to a database server.
 type Server struct {
 	from Source
 	name string         // of the backend
+	max  int            // tries
 	work sync.WaitGroup // what runs in the background
 
 	ended context.Context // ends with Close
@@ -34,7 +35,7 @@ type Server struct {
 
 // NewServer returns a Server for the backend of that name. It is of no use before Prepare.
 func NewServer(name string, from Source) *Server {
-	s := &Server{from: from, name: name, state: errNotReady}
+	s := &Server{from: from, name: name, max: max(minTries, from.Limit()+1), state: errNotReady}
 	s.ended, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -85,7 +86,7 @@ func (s *Server) Read(ctx context.Context, work func(Tx) error) error {
 	if err := s.Usable(ctx); err != nil {
 		return err
 	}
-	return patiently(ctx, func() error { return work(s.from.Direct(ctx)) }, ErrConflict, ErrBroken)
+	return patiently(ctx, s.max, func() error { return work(s.from.Direct(ctx)) }, ErrConflict, ErrBroken)
 }
 
 // View implements Database.
@@ -103,7 +104,7 @@ func (s *Server) View(ctx context.Context, work func(Tx) error) error {
 
 // Transact runs work in a transaction, again where another one got into its way, whether or not the database is ready.
 func (s *Server) Transact(ctx context.Context, work func(Tx) error) error {
-	return patiently(ctx, func() error { return s.transactOnce(ctx, work) }, ErrConflict)
+	return patiently(ctx, s.max, func() error { return s.transactOnce(ctx, work) }, ErrConflict)
 }
 
 // Alone runs a statement that is a transaction of its own, again where another one got into its way, and where its connection
@@ -112,15 +113,15 @@ func (s *Server) Alone(ctx context.Context, statement func(Tx) error) error {
 	if err := s.Usable(ctx); err != nil {
 		return err
 	}
-	return patiently(ctx, func() error { return statement(s.Direct(ctx)) }, ErrConflict, ErrBroken)
+	return patiently(ctx, s.max, func() error { return statement(s.Direct(ctx)) }, ErrConflict, ErrBroken)
 }
 
-// patiently does something again while it fails for one of some reasons.
-func patiently(ctx context.Context, do func() error, reasons ...error) error {
+// patiently does something up to so many times while it fails for one of some reasons.
+func patiently(ctx context.Context, tries int, do func() error, reasons ...error) error {
 	for try := 1; ; try++ {
 		err := do()
 		again := slices.ContainsFunc(reasons, func(reason error) bool { return errors.Is(err, reason) })
-		if try == maxTries || !again || ctx.Err() != nil {
+		if try == tries || !again || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -157,7 +158,7 @@ func (h *hooked) OnCommit(f func()) { h.hooks = append(h.hooks, f) }
 // begin starts a transaction, on another connection where one turns out to be dead. A server that refuses connections is
 // not asked again.
 func (s *Server) begin(ctx context.Context, level Isolation) (t Transaction, err error) {
-	err = patiently(ctx, func() (err error) {
+	err = patiently(ctx, s.max, func() (err error) {
 		t, err = s.from.Begin(ctx, level)
 		return err
 	}, ErrBroken)

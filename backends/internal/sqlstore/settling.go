@@ -43,7 +43,7 @@ func (s *Events) settle(ctx context.Context, settlement asyncevents.Settlement) 
 		return err
 	}
 	outcomes := s.outcomes
-	if call.claim != nil && call.claim.Completed() {
+	if call.claim != nil && call.claim.Touched() {
 		// The host's transaction may still be open, and hold the message: nobody else should wait for that.
 		outcomes = gather.New(1, 1, s.flushOutcomes)
 	}

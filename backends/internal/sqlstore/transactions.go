@@ -65,7 +65,7 @@ func (s *Transactions) settle(ctx context.Context, tx any, settlement asyncevent
 		return err
 	}
 	if call.claim != nil {
-		call.claim.MarkCompleted()
+		call.claim.MarkTouched()
 	}
 	published, err := s.events.settleAll(t, []*settling{call})
 	if err != nil {
@@ -73,6 +73,9 @@ func (s *Transactions) settle(ctx context.Context, tx any, settlement asyncevent
 	}
 	if call.lost {
 		return asyncevents.ErrNotHeld
+	}
+	if call.claim != nil {
+		call.claim.MarkCompleted()
 	}
 	for i := range published {
 		s.events.queue.ringSoon(published[i].Topic)
