@@ -7,13 +7,14 @@
 // Open or New returns an [asyncevents.Backend]: a transport (Publisher, Subscriber) and stores (Events, DeadLetters,
 // Jobs, Exports, Audit). All of it may be used from any number of goroutines and, where data outlives the process, from
 // any number of processes. A call whose context has ended may be refused, and then changes nothing. An error other
-// than the documented sentinels means that the store could not be used and that nothing was changed. What a caller hands
-// in or gets is its own: changing it changes nothing that is stored. Close may be called twice; afterwards every call
-// fails.
+// than the documented sentinels means that the store could not be used, and that nothing was changed unless the answer to a
+// commit got lost: whoever tries again changes nothing twice. What a caller hands in or gets is its own: changing it changes
+// nothing that is stored. Close may be called twice; afterwards every call fails.
 //
 // # Transport
 //
-// Publish returns when all of its messages are durable, or with an error, and then none is there. Payloads are any
+// Publish returns when all of its messages are durable, or with an error, and then none of them is, or all are and the answer
+// got lost. Payloads are any
 // bytes, metadata any valid UTF-8, and both arrive as they were sent. A message whose metadata carries Watermill's
 // delay (components/delay) is not delivered before its time, and is delivered without those keys. A delay that cannot
 // be read is none.
@@ -31,7 +32,8 @@
 //
 // Close of a Subscriber stops claiming and closes the channels, waits for messages in flight to be settled, at most
 // CloseTimeout, then ends their contexts and gives them back. What no handler has seen goes back without an attempt.
-// Close returns when all that is done.
+// Close returns when all that is done, or two seconds after CloseTimeout: what a store does not take until then comes back
+// when its lease has run out.
 //
 // No order is promised.
 //

@@ -55,7 +55,8 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 }
 
 // Close stops claiming, closes the channels, waits up to CloseTimeout for the messages in flight to be settled, then
-// ends their contexts and gives them back. It may be called twice, also at once; every call returns when that is done.
+// ends their contexts and gives them back, for which it takes leaveTime at most. It may be called twice, also at once; every
+// call returns when that is done.
 func (s *Subscriber) Close() error {
 	s.mu.Lock()
 	if !s.closed {
