@@ -41,6 +41,11 @@ func (c *channel) notify(ctx context.Context, topics ...string) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.db.Direct(ctx).Exec(notify, name, topics)
+	return c.send(ctx, name, topics...)
+}
+
+// send sends payloads to whoever listens on a channel of any name.
+func (c *channel) send(ctx context.Context, name string, payloads ...string) error {
+	_, err := c.db.Direct(ctx).Exec(notify, name, payloads)
 	return err
 }

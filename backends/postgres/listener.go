@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -65,11 +66,11 @@ func (l *listener) listen(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	defer unlisten(conn, channel)
-	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+	if err := l.try(ctx, conn); err != nil {
 		return err
 	}
-	if err := l.try(ctx, conn); err != nil {
+	defer unlisten(conn, channel)
+	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return err
 	}
 	l.hearing.begins()
@@ -83,12 +84,18 @@ func (l *listener) listen(ctx context.Context) error {
 	}
 }
 
-// try sends a notification on another connection and waits for it.
+// try sends a notification on another connection and waits for it, on a channel that nobody else uses. Behind a pooler that
+// hands connections around, the LISTEN stays where no UNLISTEN may reach it: there, all later notifications of the channel
+// would be sent to whoever happens to use that connection.
 func (l *listener) try(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
-	word := "?" + rand.Text() // no topic anybody listens to
-	if err := l.channel.notify(ctx, word); err != nil {
+	channel := "redrive_try_" + strings.ToLower(rand.Text()) // as PostgreSQL reads it where it is not quoted
+	defer unlisten(conn, channel)
+	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+		return err
+	}
+	if err := l.channel.send(ctx, channel, ""); err != nil {
 		return err
 	}
 	for {
@@ -98,10 +105,9 @@ func (l *listener) try(ctx context.Context, conn *pgx.Conn) error {
 			return errSilent
 		case err != nil:
 			return err
-		case n.Payload == word:
+		case n.Channel == channel:
 			return nil
 		}
-		l.bell.Ring(n.Payload)
 	}
 }
 

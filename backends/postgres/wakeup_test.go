@@ -145,18 +145,39 @@ func (c *collector) String() string {
 	return c.text.String()
 }
 
+// statements keeps what is sent to a server.
+type statements struct{ collector }
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (s *statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	_, _ = s.Write([]byte(data.SQL + "\n"))
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (*statements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
 // Behind a pooler that hands connections around, notifications do not come through: that is found out, said, and made up for by
-// polling.
+// polling. What finds it out listens on a channel of its own, because it may never reach that connection again.
 func TestNotificationsDoNotComeThrough(t *testing.T) {
 	t.Parallel()
 	dsn, schema := testserver.PostgresSchema(t)
 	bouncer := testserver.PrivatePgBouncer(t, dsn)
-	log := &collector{}
-	b := openOwn(t, bouncer.DSN()+"&default_query_exec_mode=exec", &postgres.Config{
+	cfg, err := pgxpool.ParseConfig(bouncer.DSN() + "&default_query_exec_mode=exec")
+	require.NoError(t, err)
+	sent, log := &statements{}, &collector{}
+	cfg.ConnConfig.Tracer = sent
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	b, err := postgres.New(t.Context(), pool, &postgres.Config{
 		Schema: schema, Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
+	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, b.Close()) })
 	require.Eventually(t, func() bool { return strings.Contains(log.String(), "polling instead") }, patience, 20*time.Millisecond)
+	assert.Contains(t, sent.String(), "\nLISTEN redrive_try_")
+	assert.NotRegexp(t, `\nLISTEN redrive_[0-9a-f]{16}\n`, sent.String())
 	sub, err := b.Subscriber(asyncevents.SubscriberConfig{PollInterval: 20 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, sub.Close()) })
