@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
@@ -242,8 +245,8 @@ func present(t sqlstore.Tx, names sqlstore.Names) (int, error) {
 			return 0, err
 		}
 		if found == 0 {
-			if _, err := t.Exec("CREATE SCHEMA " + names.Quote(names.Schema)); err != nil {
-				return 0, fmt.Errorf("create the schema: %w", err)
+			if err := createSchema(t, names); err != nil {
+				return 0, err
 			}
 		}
 	}
@@ -255,4 +258,18 @@ func present(t sqlstore.Tx, names sqlstore.Names) (int, error) {
 		return 0, sqlstore.ExecScript(t, names.In(createVersion))
 	}
 	return sqlstore.Version(t)
+}
+
+// createSchema makes the schema. Whoever has tables of other names in it holds another lock, and may make it at the same time:
+// it is there once that has committed, so that the same again succeeds.
+func createSchema(t sqlstore.Tx, names sqlstore.Names) error {
+	_, err := t.Exec("CREATE SCHEMA " + names.Quote(names.Schema))
+	var e *pgconn.PgError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e) && (e.Code == "23505" || e.Code == "42P06"): // unique_violation, duplicate_schema
+		err = fmt.Errorf("%w: %w", sqlstore.ErrConflict, err)
+	}
+	return fmt.Errorf("create the schema: %w", err)
 }

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -86,6 +87,25 @@ func TestReplicasAtOnceAreToldTheSchemaOrFindIt(t *testing.T) {
 		})
 	}
 	replicas.Wait()
+}
+
+// Services whose tables have other names do not wait for each other, but the schema they have in common is made once.
+func TestServicesAtOnceMakeTheirSchema(t *testing.T) {
+	t.Parallel()
+	dsn, schema := testserver.PostgresSchema(t)
+	_, err := connect(t, dsn).Exec(t.Context(), "DROP SCHEMA "+schema)
+	require.NoError(t, err)
+	var services sync.WaitGroup
+	for i := range 10 {
+		services.Go(func() {
+			b, err := postgres.Open(t.Context(), dsn, &postgres.Config{Schema: schema, TablePrefix: fmt.Sprintf("service%d_", i)})
+			if assert.NoError(t, err) {
+				assert.NoError(t, b.Ping(t.Context()))
+				assert.NoError(t, b.Close())
+			}
+		})
+	}
+	services.Wait()
 }
 
 func TestNewerSchema(t *testing.T) {
