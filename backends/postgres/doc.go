@@ -22,6 +22,6 @@
 //
 // Files: backend.go Open and New; source.go the host's pool; tx.go statements and errors; schema.go the tables; dialect.go,
 // publishing.go and shortcuts.go the statements of stores; claiming.go, trail.go, scout.go, openclaims.go, inorder.go and queue.go
-// those of the queue; estimate.go large counts; channel.go, notifier.go, listener.go and hearing.go the wake-up of other
-// processes.
+// those of the queue; estimate.go large counts; channel.go, notifier.go, telling.go, listener.go and hearing.go the
+// wake-up of other processes.
 package postgres

@@ -20,7 +20,7 @@ const notifyTimeout = 5 * time.Second
 type notifier struct {
 	db      *sqlstore.Server
 	channel *channel
-	log     *slog.Logger
+	telling telling // of run, which is alone
 
 	mu      sync.Mutex
 	topics  map[string]struct{}
@@ -28,7 +28,7 @@ type notifier struct {
 }
 
 func newNotifier(to *channel, log *slog.Logger) *notifier {
-	return &notifier{db: to.db, channel: to, log: log, topics: map[string]struct{}{}}
+	return &notifier{db: to.db, channel: to, telling: telling{log: log}, topics: map[string]struct{}{}}
 }
 
 // announce has a topic named soon. It does not wait for that.
@@ -71,7 +71,8 @@ func (n *notifier) take() (topics []string) {
 func (n *notifier) send(topics []string) {
 	ctx, cancel := context.WithTimeout(n.db.Ended(), notifyTimeout)
 	defer cancel()
-	if err := n.channel.notify(ctx, topics...); err != nil && ctx.Err() == nil {
-		n.log.Debug("postgres: cannot notify other processes; they poll", "error", err)
+	err := n.channel.notify(ctx, topics...)
+	if n.db.Ended().Err() == nil {
+		n.telling.ends(time.Now(), err)
 	}
 }

@@ -235,3 +235,33 @@ func TestListenerSaysWhatChanges(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(log.String(), "cannot listen"), log)
 	assert.Equal(t, 1, strings.Count(log.String(), "heard again"), log)
 }
+
+// What keeps a backend from notifying is said once, however often it fails, and so is that it notifies again.
+func TestNotifierSaysWhatChanges(t *testing.T) {
+	t.Parallel()
+	dsn, schema := testserver.PostgresSchema(t)
+	conn := connect(t, dsn)
+	pgNotify := func(does string) { // in place of PostgreSQL's own
+		_, err := conn.Exec(t.Context(), "CREATE OR REPLACE FUNCTION "+schema+".pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS "+
+			"$$BEGIN "+does+"; END$$")
+		require.NoError(t, err)
+	}
+	pgNotify("RAISE 'out of order'")
+	log := &collector{}
+	here := openOwn(t, dsn+"&search_path="+schema+",pg_catalog", &postgres.Config{
+		NoListen: true, Logger: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	t.Cleanup(func() { assert.NoError(t, here.Close()) })
+	publish := func() {
+		require.NoError(t, here.Publisher.Publish("t", message.NewMessage(watermill.NewUUID(), nil)))
+	}
+	publish()
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "out of order") }, patience, 20*time.Millisecond)
+	publish()
+
+	pgNotify("PERFORM pg_catalog.pg_notify($1, $2)")
+	publish()
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "notified again") }, patience, 20*time.Millisecond)
+	assert.Equal(t, 1, strings.Count(log.String(), "cannot notify"), log)
+	assert.Equal(t, 1, strings.Count(log.String(), "notified again"), log)
+}
