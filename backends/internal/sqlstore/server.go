@@ -19,6 +19,9 @@ const WriteTimeout = 30 * time.Second
 // dead. After a restart of the server every connection of the pool is, so it is tried on one more than there are.
 const minTries = 16
 
+// refusedWait is after how long a server is asked again that is there, and refused.
+const refusedWait = 30 * time.Second
+
 // Server implements Database on a pool of connections to a database server.
 type Server struct {
 	from Source
@@ -189,16 +192,14 @@ func (s *Server) Prepare(ctx context.Context, m *Migrator, log *slog.Logger) err
 		s.end()
 		return err
 	}
-	complain := func(err error) {
-		log.Warn(s.name+": the database cannot be used yet; it is tried again", "error", err)
-	}
-	complain(err)
-	s.work.Go(func() { s.prepareLater(m, complain) })
+	out := &outage{log: log, name: s.name}
+	out.lasts(time.Now(), err)
+	s.work.Go(func() { s.prepareLater(m, out) })
 	return nil
 }
 
 // prepareLater tries until the server is there. What it refuses then, somebody may mend yet.
-func (s *Server) prepareLater(m *Migrator, complain func(error)) {
+func (s *Server) prepareLater(m *Migrator, out *outage) {
 	wait := 100 * time.Millisecond
 	for {
 		select {
@@ -210,14 +211,17 @@ func (s *Server) prepareLater(m *Migrator, complain func(error)) {
 		ctx, cancel := context.WithTimeout(s.ended, WriteTimeout)
 		err := m.run(ctx, s.Direct(ctx))
 		cancel()
-		if err != nil && !errors.Is(err, ErrUnavailable) {
-			complain(err)
-			wait = 30 * time.Second
-		}
 		s.setState(err)
-		if err == nil {
+		switch {
+		case s.ended.Err() != nil:
 			return
+		case err == nil:
+			out.ends()
+			return
+		case !errors.Is(err, ErrUnavailable):
+			wait = refusedWait
 		}
+		out.lasts(time.Now(), err)
 	}
 }
 
