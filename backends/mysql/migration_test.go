@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -37,4 +38,13 @@ func TestMigratedByHandFromAVersion(t *testing.T) {
 	require.NoError(t, look())
 	_, err = db.Direct(t.Context()).Exec("INSERT INTO {later} VALUES (1)")
 	require.NoError(t, err)
+
+	for _, old := range []int{0, 1} {
+		script, err := later.Script(old)
+		require.NoError(t, err)
+		assert.Contains(t, testserver.MySQLClient(t, dsn, script), "Duplicate entry '1'")
+		_, last, _ := strings.Cut(script, "\n-- Version ") // as of a client that goes on after an error
+		assert.Empty(t, testserver.MySQLClient(t, dsn, "-- "+last))
+		require.NoError(t, look(), "the version stays")
+	}
 }

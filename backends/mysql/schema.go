@@ -153,9 +153,12 @@ func Migrations(cfg *Config) (string, error) { return MigrationsFrom(cfg, 0) }
 
 // MigrationsFrom returns the SQL that brings a schema from a version to the present one, for a DBA to read or to run, with the
 // client of MySQL or MariaDB say. ErrNotMigrated tells the version that stands: 0 where there is nothing yet. It is what Open
-// and New run by themselves unless Config.SkipMigrate is set. There are no transactions around changes to tables: what broke
-// off in the middle is run again from its beginning. It is empty for the present version, and an error for one that is not
-// from 0 to that.
+// and New run by themselves unless Config.SkipMigrate is set. It is empty for the present version, and an error for one that is
+// not from 0 to that.
+//
+// On another version than that the script fails at once, for a duplicate key; the client must stop at an error, as it does
+// without --force. There are no transactions around changes to tables: after a script that broke off, the one of the version
+// that stands then is run from its beginning. Two at the same time are not kept apart.
 func MigrationsFrom(cfg *Config, version int) (string, error) {
 	names, err := cfg.names()
 	if err != nil {

@@ -162,8 +162,8 @@ func Migrations(cfg *Config) (string, error) { return MigrationsFrom(cfg, 0) }
 
 // MigrationsFrom returns the SQL that brings a schema from a version to the present one, for a DBA to read or to run, with psql
 // say. ErrNotMigrated tells the version that stands: 0 where there is nothing yet. It is what Open and New run by themselves
-// unless Config.SkipMigrate is set, as one transaction, so that all of it happens or nothing. It is empty for the present
-// version, and an error for one that is not from 0 to that.
+// unless Config.SkipMigrate is set, as one transaction, so that all of it happens or nothing: nothing on another version than
+// that, where it fails at once. It is empty for the present version, and an error for one that is not from 0 to that.
 //
 // Without Config.Schema the tables are made in the first schema in the search_path of whoever runs it.
 func MigrationsFrom(cfg *Config, version int) (string, error) {

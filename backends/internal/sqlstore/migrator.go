@@ -18,7 +18,13 @@ var (
 const (
 	touchSchema   = `UPDATE {schema} SET checked_at = {now} WHERE id = 1`
 	selectVersion = `SELECT version FROM {schema} WHERE id = 1`
-	setVersion    = `UPDATE {s}{p}schema SET version = %d WHERE id = 1`
+	// setVersion leaves a schema alone that another version was found in, such as a later one.
+	setVersion = `UPDATE {s}{p}schema SET version = %d WHERE id = 1 AND version = %d`
+	// checkVersion fails on every server where another version stands, and else does nothing.
+	checkVersion = `
+-- This is for version %[1]d. Where another one stands, its row is inserted again, which fails for a duplicate key.
+INSERT INTO {s}{p}schema (id, version) SELECT id, version FROM {s}{p}schema WHERE id = 1 AND version <> %[1]d;
+`
 )
 
 // Migrator brings the schema of one database up to date. In its scripts, {p} and {s} are those of Names.In, and each
@@ -38,8 +44,8 @@ type Migrator struct {
 	Present func(t Tx) (int, error)
 }
 
-// Script returns all that is run on a schema of that version, for people to read: of version 0 where there is nothing yet. On
-// the present one nothing is run.
+// Script returns all that is run on a schema of that version, for people to read or to run, which fails at once on another
+// version: of version 0 where there is nothing yet. On the present one nothing is run.
 func (m *Migrator) Script(version int) (string, error) {
 	if version < 0 || version > len(m.Versions) {
 		return "", fmt.Errorf("the version must be 0 to %d, not %d", len(m.Versions), version)
@@ -47,6 +53,9 @@ func (m *Migrator) Script(version int) (string, error) {
 	var b strings.Builder
 	if version == 0 {
 		b.WriteString(m.Names.In(m.First))
+	}
+	if version < len(m.Versions) {
+		b.WriteString(m.Names.In(fmt.Sprintf(checkVersion, version)))
 	}
 	for i := version; i < len(m.Versions); i++ {
 		fmt.Fprintf(&b, "\n-- Version %d.%s", i+1, m.step(i))
@@ -56,7 +65,7 @@ func (m *Migrator) Script(version int) (string, error) {
 
 // step is the script of one version.
 func (m *Migrator) step(i int) string {
-	return m.Names.In(m.Versions[i] + fmt.Sprintf(setVersion, i+1) + ";\n")
+	return m.Names.In(m.Versions[i] + fmt.Sprintf(setVersion, i+1, i) + ";\n")
 }
 
 // run returns when the schema is up to date. As a rule it is, and one statement tells.
