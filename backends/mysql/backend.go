@@ -142,6 +142,7 @@ func newBackend(ctx context.Context, pool *sql.DB, own bool, cfg *Config) (*asyn
 		log = slog.Default()
 	}
 	db := sqlstore.NewServer(name, from)
+	db.Unsynced = unsynced
 	if err := db.Prepare(ctx, newMigrator(from, names, cfg.SkipMigrate), log); err != nil {
 		return nil, fmt.Errorf("mysql: new: %w", err)
 	}

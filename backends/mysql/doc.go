@@ -17,7 +17,11 @@
 // The tables need SELECT, INSERT, UPDATE and DELETE; making and migrating them also CREATE and INDEX. Connections must have
 // autocommit on and sql_safe_updates off, as they have by default.
 //
-// Files: backend.go Open and New; source.go the host's pool; session.go how it is set up; failure.go the server's errors;
-// schema.go the tables; dialect.go, publishing.go and queue.go the statements; rows.go those of many rows; inserter.go those
-// of publishing for others to run; estimate.go large counts.
+// What was answered is on the disk if the server syncs what it commits, which is the default: with
+// innodb_flush_log_at_trx_commit at 0 or 2, a crash can lose events that were accepted, and undo what was settled, of about a
+// second. That is logged as a warning at the start.
+//
+// Files: backend.go Open and New; source.go the host's pool; session.go how it is set up; durability.go how the server commits;
+// failure.go the server's errors; schema.go the tables; dialect.go, publishing.go and queue.go the statements; rows.go those of
+// many rows; inserter.go those of publishing for others to run; estimate.go large counts.
 package mysql

@@ -131,6 +131,7 @@ func newBackend(ctx context.Context, from source, cfg *Config) (*asyncevents.Bac
 	words := newWords(names)
 	from.speak(words)
 	db := sqlstore.NewServer(name, from)
+	db.Unsynced = unsynced
 	if err := db.Prepare(ctx, newMigrator(db, names, cfg.SkipMigrate), log); err != nil {
 		return nil, fmt.Errorf("postgres: new: %w", err)
 	}

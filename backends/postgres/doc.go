@@ -13,6 +13,11 @@
 // The tables need SELECT, INSERT, UPDATE and DELETE; making and migrating them also CREATE on the schema, and on the database
 // where the schema is to be made.
 //
+// What was answered is on the disk if the server syncs what it commits, which is PostgreSQL's default: with synchronous_commit
+// off, for the role, the database or the pool's connections, or fsync off, a crash of the server can lose events that were
+// accepted and undo what was settled. That is logged as a warning at the start. The host's own transactions are as durable as
+// the host has them.
+//
 // Behind pgbouncer in transaction mode all works but notifications, which polling makes up for. It must keep track of prepared
 // statements, which are pgx's default: from version 1.21 on it does with max_prepared_statements above 0, from 1.24 on by
 // itself. With an older one, or without that, the host sets default_query_exec_mode, in the DSN or in the pool's configuration,
@@ -20,8 +25,8 @@
 // takes no search_path from a DSN: the schema is named by Config.Schema, or by the search_path of the role. In statement mode
 // there are no transactions, and so nothing works.
 //
-// Files: backend.go Open and New; source.go the host's pool; tx.go statements and errors; schema.go the tables; dialect.go,
-// publishing.go and shortcuts.go the statements of stores; claiming.go, trail.go, scout.go, openclaims.go, inorder.go and queue.go
-// those of the queue; estimate.go large counts; channel.go, notifier.go, telling.go, listener.go and hearing.go the
-// wake-up of other processes.
+// Files: backend.go Open and New; source.go the host's pool; durability.go how it commits; tx.go statements and errors;
+// schema.go the tables; dialect.go, publishing.go and shortcuts.go the statements of stores; claiming.go, trail.go, scout.go,
+// openclaims.go, inorder.go and queue.go those of the queue; estimate.go large counts; channel.go, notifier.go, telling.go,
+// listener.go and hearing.go the wake-up of other processes.
 package postgres

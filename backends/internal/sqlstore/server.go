@@ -24,6 +24,10 @@ const refusedWait = 30 * time.Second
 
 // Server implements Database on a pool of connections to a database server.
 type Server struct {
+	// Unsynced, when not nil, names the setting that has commits return before they are synced to the disk; empty where
+	// there is none. What it finds is logged once the database can be used.
+	Unsynced func(t Tx) (setting string, err error)
+
 	from Source
 	name string         // of the backend
 	max  int            // tries
@@ -187,6 +191,7 @@ func (s *Server) Prepare(ctx context.Context, m *Migrator, log *slog.Logger) err
 	s.setState(err)
 	switch {
 	case err == nil:
+		s.warnUnsynced(ctx, log)
 		return nil
 	case !errors.Is(err, ErrUnavailable), ctx.Err() != nil:
 		s.end()
@@ -217,6 +222,7 @@ func (s *Server) prepareLater(m *Migrator, out *outage) {
 			return
 		case err == nil:
 			out.ends()
+			s.warnUnsynced(s.ended, out.log)
 			return
 		case !errors.Is(err, ErrUnavailable):
 			wait = refusedWait

@@ -128,3 +128,42 @@ func TestOutageEndsWithClose(t *testing.T) {
 		assert.Equal(t, 1, strings.Count(log.take(), "\n"))
 	})
 }
+
+// That commits are not synced is said when the database can be used, whether at once or after it was waited for.
+func TestUnsyncedIsLogged(t *testing.T) {
+	t.Parallel()
+	const (
+		unsynced = "level=WARN msg=\"some: commits are not synced to the disk before they return; a crash of the server can lose " +
+			"events that were accepted, and undo what was settled\" setting=\"sync = off\"\n"
+		untold = "level=WARN msg=\"some: cannot tell whether commits are synced to the disk\" error=forbidden\n"
+	)
+	for _, test := range []struct {
+		name    string
+		setting string
+		err     error
+		away    int // for how many tries
+		want    string
+	}{
+		{"synced", "", nil, 0, "^$"},
+		{"unsynced", "sync = off", nil, 0, "^[^\n]*" + unsynced + "$"},
+		{"untold", "", errors.New("forbidden"), 0, "^[^\n]*" + untold + "$"},
+		{"unsynced after it was away", "sync = off", nil, 2, "can be used\"\n[^\n]*" + unsynced + "$"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log said
+				s := NewServer("some", &standing{fails: func(try int) error {
+					if try <= test.away {
+						return ErrUnavailable
+					}
+					return nil
+				}})
+				s.Unsynced = func(Tx) (string, error) { return test.setting, test.err }
+				require.NoError(t, s.Prepare(t.Context(), &Migrator{}, slog.New(slog.NewTextHandler(&log, nil))))
+				time.Sleep(time.Second)
+				require.NoError(t, s.Close())
+				assert.Regexp(t, test.want, log.take())
+			})
+		})
+	}
+}
