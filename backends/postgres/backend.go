@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -62,12 +61,9 @@ func (c *Config) names() (sqlstore.Names, error) {
 // Open connects to a PostgreSQL server with a pool of its own, of DefaultConnections unless dsn says otherwise with
 // pool_max_conns. The dsn is a URL or a list of key=value, see pgxpool.ParseConfig. See New for the rest.
 func Open(ctx context.Context, dsn string, cfg *Config) (*asyncevents.Backend, error) {
-	parsed, err := pgxpool.ParseConfig(dsn)
+	parsed, err := parse(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: open: %w", err)
-	}
-	if !regexp.MustCompile(`\bpool_max_conns\b`).MatchString(dsn) {
-		parsed.MaxConns = DefaultConnections
 	}
 	p, err := pgxpool.NewWithConfig(ctx, parsed)
 	if err != nil {
@@ -78,6 +74,23 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*asyncevents.Backend, e
 		p.Close()
 	}
 	return b, err
+}
+
+// parse returns the configuration of Open's pool. That of pgxpool does not tell whether the dsn gives the size of the pool, but
+// to a single connection this is a parameter like any that it does not know.
+func parse(dsn string) (*pgxpool.Config, error) {
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	if _, given := conn.RuntimeParams["pool_max_conns"]; !given {
+		cfg.MaxConns = DefaultConnections
+	}
+	return cfg, nil
 }
 
 // New returns a backend on the host's pool, which the host closes after the backend. All that it does with any number of
