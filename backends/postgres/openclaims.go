@@ -14,6 +14,7 @@ type openClaims struct {
 	mu    sync.Mutex
 	open  map[int64]*openClaim
 	ended []int64
+	swept time.Time // when the old ones were forgotten
 }
 
 // openClaim is the messages of a claim that are not settled. One may be settled twice: by whoever found its lease expired, and
@@ -23,10 +24,12 @@ type openClaim struct {
 	made time.Time
 }
 
-// crowd is how many claims are kept before the old ones among them are forgotten, and old is what that means.
+// crowd is how many claims are kept before the old ones among them are forgotten, old is what that means, and sweepEvery is the
+// least time between two looks for them.
 const (
-	crowd = 4096
-	old   = time.Hour
+	crowd      = 4096
+	old        = time.Hour
+	sweepEvery = time.Minute
 )
 
 func (o *openClaims) add(claim int64, messages []queue.Claimed) {
@@ -43,7 +46,8 @@ func (o *openClaims) add(claim int64, messages []queue.Claimed) {
 		o.open = map[int64]*openClaim{}
 	}
 	now := time.Now()
-	if len(o.open) > crowd {
+	if len(o.open) > crowd && now.Sub(o.swept) > sweepEvery {
+		o.swept = now
 		for claim, c := range o.open {
 			if now.Sub(c.made) > old {
 				delete(o.open, claim)
