@@ -44,6 +44,7 @@ func mysqlAt(dsn string) *database {
 				return openMySQL(t, withMySQL(t, dsn, func(c *mysqldriver.Config) { c.Addr = address }))
 			}
 		},
+		pooled: func(t *testing.T, most int) (*asyncevents.Backend, func() int) { return pooledMySQL(t, dsn, most) },
 		skewed: func(_ *testing.T, ahead time.Duration) place { return skewedMySQL(dsn, ahead) },
 		zoned: func(t *testing.T) string {
 			return withMySQL(t, dsn, func(c *mysqldriver.Config) { c.Params = map[string]string{"time_zone": "'+05:45'"} })
@@ -65,6 +66,19 @@ func openMySQL(t *testing.T, dsn string) *asyncevents.Backend {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, b.Close()) })
 	return b
+}
+
+func pooledMySQL(t *testing.T, dsn string, most int) (b *asyncevents.Backend, opened func() int) {
+	t.Helper()
+	db, err := sql.Open("mysql", dsn)
+	require.NoError(t, err)
+	db.SetMaxOpenConns(most)
+	db.SetMaxIdleConns(most)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	b, err = mysql.New(t.Context(), db, &mysql.Config{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, b.Close()) })
+	return b, func() int { return db.Stats().OpenConnections }
 }
 
 // withMySQL changes a DSN.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -115,6 +116,8 @@ type database struct {
 	// open opens a backend that is closed when the test ends, and connect one with another DSN.
 	open    place
 	connect func(t *testing.T, dsn string) *asyncevents.Backend
+	// pooled opens a backend on a pool of the host's, of so many connections, and tells how many of them are open.
+	pooled func(t *testing.T, most int) (b *asyncevents.Backend, opened func() int)
 	// driver is the name of the driver for database/sql.
 	driver string
 	// another makes one more empty database of the kind.
@@ -301,7 +304,22 @@ func postgresAt(dsn, schema string) *database {
 		}
 	}
 	d.skewed = func(t *testing.T, ahead time.Duration) place { return skewedPostgres(t, d, schema, ahead) }
+	d.pooled = func(t *testing.T, most int) (*asyncevents.Backend, func() int) { return pooledPostgres(t, dsn, most) }
 	return d
+}
+
+func pooledPostgres(t *testing.T, dsn string, most int) (b *asyncevents.Backend, opened func() int) {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(dsn)
+	require.NoError(t, err)
+	cfg.MaxConns = int32(most) //nolint:gosec // few
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	b, err = postgres.New(t.Context(), pool, &postgres.Config{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, b.Close()) })
+	return b, func() int { return int(pool.Stat().TotalConns()) }
 }
 
 // skewedPostgres puts functions that tell another time before those of the server.

@@ -74,59 +74,6 @@ func TestReplicasAreToldTheSchemaOrFindIt(t *testing.T) {
 	t.Run("told", func(t *testing.T) { requireHeard(t, told, found, 5) })
 }
 
-// Everything that 500 messages in flight need fits into ten connections of the host's pool, of which some are idle.
-func TestTenConnections(t *testing.T) {
-	t.Parallel()
-	const inFlight, events = 500, 2000
-	dsn, schema := testserver.PostgresSchema(t)
-	cfg, err := pgxpool.ParseConfig(dsn)
-	require.NoError(t, err)
-	cfg.MaxConns = 10
-	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
-	b, err := postgres.New(t.Context(), pool, &postgres.Config{Schema: schema})
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, b.Close()) })
-	var most, running atomic.Int64
-	full, done := make(chan struct{}), make(chan struct{})
-	s, err := asyncevents.New(b, func(context.Context, asyncevents.Event) (any, error) {
-		now := running.Add(1)
-		for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
-		}
-		if now == inFlight {
-			close(full)
-		}
-		<-full
-		running.Add(-1)
-		return nil, nil
-	}, &asyncevents.Config{Concurrency: inFlight, Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	go func() {
-		defer close(done)
-		assert.NoError(t, s.Run(ctx))
-	}()
-	var accepting sync.WaitGroup
-	for range 20 {
-		accepting.Go(func() {
-			for range events / 20 {
-				_, err := s.Accept(t.Context(), asyncevents.Submission{Body: []byte(`{}`)})
-				assert.NoError(t, err)
-			}
-		})
-	}
-	accepting.Wait()
-	require.Eventually(t, func() bool {
-		left, _, err := s.Backlog(t.Context(), asyncevents.EventsQueue)
-		return err == nil && left == asyncevents.Backlog{}
-	}, patience, 20*time.Millisecond)
-	assert.EqualValues(t, inFlight, most.Load())
-	assert.LessOrEqual(t, pool.Stat().TotalConns(), int32(10))
-	stop()
-	<-done
-}
-
 // collector keeps what is logged.
 type collector struct {
 	mu   sync.Mutex
