@@ -18,7 +18,15 @@ import (
 	"github.com/redrive-go/redrive/dlq"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// noting is a goroutine that Watermill's case of TestReconnect leaves behind.
+const noting = "github.com/ThreeDotsLabs/watermill/pubsub/tests.TestReconnect.func2"
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == asRestart {
+		os.Exit(askRestart(os.Args[2]))
+	}
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(noting))
+}
 
 // dlqAll lists the whole Events DLQ.
 var dlqAll = dlq.ListParams{Queue: asyncevents.EventsQueue, Limit: math.MaxInt32}

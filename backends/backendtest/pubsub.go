@@ -12,7 +12,7 @@ import (
 // PubSub runs Watermill's own suite over a backend's transport: once with exactly-once delivery, which holds as long as
 // nobody dies, and once without, because the suite then tests more of Close. What it skips is what no backend
 // promises: order, consumer groups, old messages for new subscribers, and reconnecting, which needs a command that
-// restarts the server.
+// restarts the server: asyncevents runs that case by itself, on servers of its own.
 func PubSub(t *testing.T, h Harness) {
 	t.Helper()
 	for name, features := range map[string]tests.Features{
