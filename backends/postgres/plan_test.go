@@ -118,6 +118,13 @@ func fillNew(t *testing.T, d *dialect, n int) {
 		SELECT 't', i::text, '{}', '' FROM generate_series(1, ?::bigint) i`, n)
 }
 
+// fillExpired makes n claims that expired, of whose messages nothing is left under their names.
+func fillExpired(t *testing.T, d *dialect, n int) {
+	t.Helper()
+	exec(t, d, `INSERT INTO {claims} (claim, topic, until, ids)
+		SELECT -i, 't', i, ARRAY [i, i + 1] FROM generate_series(1, ?::bigint) i`, n)
+}
+
 // Whatever the statistics say, a claim reads the beginning of an index, and never looks through a table or sorts it: so says
 // the plan of the statement, which is the same for all parameters.
 func TestClaimPlan(t *testing.T) {
@@ -167,32 +174,47 @@ func TestClaimPlan(t *testing.T) {
 	}
 }
 
-// TestPlans holds that what else runs all the time never looks through a table of messages, with and without statistics.
+// TestPlans holds that what else runs all the time never looks through a table of messages, without statistics, with them, and
+// with those of a time when the tables were empty.
 func TestPlans(t *testing.T) {
 	t.Parallel()
-	d := newTestDialect(t)
-	fillDelayed(t, d, 20_000)
-	for _, counted := range []bool{false, true} {
-		if counted {
-			exec(t, d, "ANALYZE {messages}")
-		}
-		claimed, _, err := d.Claim(t.Context(), queue.ClaimParams{Topic: "t", Owner: 7, Limit: 10, Lease: time.Minute})
-		require.NoError(t, err)
-		require.Len(t, claimed, 10)
-		ids, owners := make([]int64, 10), make([]int64, 10)
-		for i, c := range claimed {
-			ids[i], owners[i] = c.ID, 7
-		}
-		waits, texts, bytes := make([]int64, 10), make([]string, 10), make([][]byte, 10)
-		for what, statement := range map[string][]any{
-			"end": {endClaims, ids[:3], owners[:3]}, "return": {returnMessages, ids, owners, waits, waits, texts, texts},
-			"finish":  {finishAll, ids[3:6], owners[3:6], ids[3:6], owners[3:6], texts[3:6], texts[3:6], bytes[3:6], waits[3:6], 3},
-			"expired": {selectExpired, "t", int64(0), 10}, "in flight": {backlogs[3], "t"},
-		} {
-			for _, scan := range explained(t, d, statement[0].(string), statement[1:]...).scans() {
-				if scan.Relation == "redrive_messages" {
-					assert.NotEqual(t, "Seq Scan", scan.Node, "%s: %+v", what, scan)
-				}
+	fill := func(t *testing.T, d *dialect) { fillDelayed(t, d, 20_000); fillExpired(t, d, 50) }
+	count := func(t *testing.T, d *dialect) { exec(t, d, "VACUUM ANALYZE {messages}, {claims}") }
+	for name, prepare := range map[string]func(*testing.T, *dialect){
+		"no statistics":   fill,
+		"good statistics": func(t *testing.T, d *dialect) { fill(t, d); count(t, d) },
+		"empty before":    func(t *testing.T, d *dialect) { count(t, d); fill(t, d) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newTestDialect(t)
+			prepare(t, d)
+			requirePlans(t, d)
+		})
+	}
+}
+
+func requirePlans(t *testing.T, d *dialect) {
+	t.Helper()
+	claimed, _, err := d.Claim(t.Context(), queue.ClaimParams{Topic: "t", Owner: 7, Limit: 10, Lease: time.Minute})
+	require.NoError(t, err)
+	require.Len(t, claimed, 10)
+	ids, owners := make([]int64, 10), make([]int64, 10)
+	for i, c := range claimed {
+		ids[i], owners[i] = c.ID, 7
+	}
+	waits, texts, bytes := make([]int64, 10), make([]string, 10), make([][]byte, 10)
+	for what, statement := range map[string][]any{
+		"end": {endClaims, ids[:3], owners[:3]}, "return": {returnMessages, ids, owners, waits, waits, texts, texts},
+		"finish": {finishAll, ids[3:6], owners[3:6], ids[3:6], owners[3:6], texts[3:6], texts[3:6],
+			bytes[3:6], waits[3:6], 3},
+		"renew": {renewClaims, ids[6:], owners[6:], time.Minute.Microseconds()},
+		"drop":  {dropExpired, "t", int64(0), "t", int64(0)}, "expired": {selectExpired, "t", int64(0), 10},
+		"in flight": {backlogs[3], "t"},
+	} {
+		for _, scan := range explained(t, d, statement[0].(string), statement[1:]...).scans() {
+			if scan.Relation == "redrive_messages" {
+				assert.NotEqual(t, "Seq Scan", scan.Node, "%s: %+v", what, scan)
 			}
 		}
 	}
