@@ -27,6 +27,8 @@ type kind struct {
 	// multiply, where it is not nil, makes n messages of the one that waits on the topic "bench", faster than they
 	// could be published.
 	multiply func(tb testing.TB, place string, n int)
+	// linger, of servers, opens a transaction that sees everything at a place as it is now, until the end of the benchmark.
+	linger func(tb testing.TB, place string)
 	// rest, where it is not nil, leaves the server at a place nothing to do of its own accord.
 	rest func(tb testing.TB, place string)
 }
@@ -36,9 +38,9 @@ var backends = []kind{
 	{name: "sqlite", durable: true, place: databaseFile, open: openSQLite},
 	{
 		name: "postgres", durable: true, server: true, place: postgresDatabase, open: openPostgres,
-		timed: openTimed, multiply: multiplyOnPostgres, rest: vacuum,
+		timed: openTimed, multiply: multiplyOnPostgres, linger: lingerOnPostgres, rest: vacuum,
 	},
-	{name: "mysql", durable: true, server: true, place: mysqlDatabase, open: openMySQL},
+	{name: "mysql", durable: true, server: true, place: mysqlDatabase, open: openMySQL, linger: lingerOnMySQL},
 }
 
 // durable are the backends whose store outlives the process.

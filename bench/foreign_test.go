@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/components/delay"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/retry"
@@ -15,14 +14,12 @@ import (
 // BenchmarkForeign consumes messages that all fail once, alone and while a foreign transaction is open, which has the server
 // keep the remains of every message; and then measures how long a lone message takes among these.
 func BenchmarkForeign(b *testing.B) {
-	race := race{}
-	for _, open := range []bool{false, true} {
-		name := map[bool]string{false: "alone", true: "beside-a-transaction"}[open]
-		race.run(b, name, "postgres", func(b *testing.B) {
-			for _, k := range named("postgres") {
-				besides(b, k, open)
-			}
-		})
+	for _, k := range servers() {
+		race := race{}
+		for _, open := range []bool{false, true} {
+			name := map[bool]string{false: "alone", true: "beside-a-transaction"}[open]
+			race.run(b, name, k.name, func(b *testing.B) { besides(b, k, open) })
+		}
 	}
 }
 
@@ -30,17 +27,15 @@ func besides(b *testing.B, k kind, open bool) {
 	place, timer := k.place(b), &claims{}
 	backend := k.timedBy(timer).at(b, place)
 	if open {
-		conn, err := pgx.Connect(context.Background(), place)
-		must(b, err)
-		defer conn.Close(context.Background())
-		_, err = conn.Exec(context.Background(), "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM redrive_messages")
-		must(b, err)
+		k.linger(b, place)
 	}
 	publish(b, backend.Publisher, b.N)
 	measured(b, func() { failOnce(b, backend, b.N) })
 	before := len(timer.times())
 	reportQuantiles(b, "lone-", deliverLone(b, backend))
-	reportQuantiles(b, "claim-", timer.times()[before:])
+	if k.timed != nil {
+		reportQuantiles(b, "claim-", timer.times()[before:])
+	}
 }
 
 // failOnce consumes n messages, each of which fails once and is tried again soon.

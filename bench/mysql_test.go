@@ -41,3 +41,17 @@ func onMySQL(tb testing.TB, dsn, statement string) {
 	_, err = db.ExecContext(context.Background(), statement)
 	must(tb, err)
 }
+
+// lingerOnMySQL does as mysqldump --single-transaction.
+func lingerOnMySQL(tb testing.TB, dsn string) {
+	db, err := sql.Open("mysql", dsn)
+	must(tb, err)
+	db.SetMaxOpenConns(1)
+	tb.Cleanup(func() { must(tb, db.Close()) })
+	for _, statement := range []string{
+		"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+	} {
+		_, err := db.Exec(statement)
+		must(tb, err)
+	}
+}

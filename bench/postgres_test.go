@@ -65,3 +65,11 @@ func postgresPool(tb testing.TB, dsn string, connections int) *pgxpool.Pool {
 	tb.Cleanup(pool.Close)
 	return pool
 }
+
+func lingerOnPostgres(tb testing.TB, dsn string) {
+	conn, err := pgx.Connect(context.Background(), dsn)
+	must(tb, err)
+	tb.Cleanup(func() { must(tb, conn.Close(context.Background())) })
+	_, err = conn.Exec(context.Background(), "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM redrive_messages")
+	must(tb, err)
+}
