@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"log/slog"
-	"net/url"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -17,21 +16,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// database is the DSN of a new schema.
-func database(t *testing.T) string {
-	t.Helper()
-	dsn, schema := testserver.PostgresSchema(t)
-	parsed, err := url.Parse(dsn)
-	require.NoError(t, err)
-	query := parsed.Query()
-	query.Set("search_path", schema)
-	parsed.RawQuery = query.Encode()
-	return parsed.String()
-}
-
 func TestStory(t *testing.T) {
 	t.Parallel()
-	dsn := database(t)
+	dsn := testserver.PostgresSchemaDSN(t)
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), dsn, &out, slog.New(slog.DiscardHandler)))
 	assert.Equal(t, `order 1, a book: order and event are committed
@@ -61,7 +48,7 @@ ORDER   ROWS   EVENT       ATTEMPTS   BOOKINGS
 // While all processors and counters are at work, the backend goes on.
 func TestPoolHasRoom(t *testing.T) {
 	t.Parallel()
-	s, err := openShop(t.Context(), database(t), slog.New(slog.DiscardHandler))
+	s, err := openShop(t.Context(), testserver.PostgresSchemaDSN(t), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, s.close()) }()
 	for range processors + counters {

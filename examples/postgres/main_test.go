@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"net/url"
 	"os"
 	"regexp"
 	"strconv"
@@ -24,22 +23,10 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// database is the DSN of a new schema.
-func database(t *testing.T) string {
-	t.Helper()
-	dsn, schema := testserver.PostgresSchema(t)
-	parsed, err := url.Parse(dsn)
-	require.NoError(t, err)
-	query := parsed.Query()
-	query.Set("search_path", schema)
-	parsed.RawQuery = query.Encode()
-	return parsed.String()
-}
-
 func TestStory(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), database(t), &out))
+	require.NoError(t, run(t.Context(), testserver.PostgresSchemaDSN(t), &out))
 	t.Log(out.String())
 	row := func(name string) (accepted, processed, taken int) {
 		found := regexp.MustCompile(`(?m)^` + name + ` +(\d+) +(\d+) +(\d+)$`).FindStringSubmatch(out.String())

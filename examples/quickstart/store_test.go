@@ -1,12 +1,9 @@
 package main
 
 import (
-	"net/url"
 	"path/filepath"
 	"slices"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/internal/testserver"
 )
@@ -17,13 +14,7 @@ var stores = map[string]func(*testing.T) []string{
 		return []string{"-dsn", filepath.Join(t.TempDir(), "e.db")}
 	},
 	backendPostgres: func(t *testing.T) []string {
-		dsn, schema := testserver.PostgresSchema(t)
-		u, err := url.Parse(dsn)
-		require.NoError(t, err)
-		values := u.Query()
-		values.Set("search_path", schema)
-		u.RawQuery = values.Encode()
-		return []string{"-backend", backendPostgres, "-dsn", u.String(), "-exports", t.TempDir()}
+		return []string{"-backend", backendPostgres, "-dsn", testserver.PostgresSchemaDSN(t), "-exports", t.TempDir()}
 	},
 	backendMySQL: func(t *testing.T) []string {
 		return []string{"-backend", backendMySQL, "-dsn", testserver.MySQLDatabase(t), "-exports", t.TempDir()}

@@ -27,6 +27,21 @@ func PostgresSchema(t testing.TB) (dsn, schema string) {
 	return dsn, schema
 }
 
+// PostgresSchemaDSN returns a DSN of the server of Postgres that leads to a new, empty schema, as PostgresSchema makes it, for
+// what is told a DSN and nothing else.
+func PostgresSchemaDSN(t testing.TB) (dsn string) {
+	t.Helper()
+	server, schema := PostgresSchema(t)
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatalf("read the DSN of PostgreSQL: %v", err)
+	}
+	query := u.Query()
+	query.Set("search_path", schema)
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
 // PostgresDatabase returns a DSN of the server of Postgres that leads to a new, empty database, for tests that look at what
 // belongs to a whole one. It is dropped when the test ends.
 func PostgresDatabase(t testing.TB) (dsn string) {

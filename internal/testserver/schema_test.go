@@ -23,6 +23,14 @@ func TestPostgresSchema(t *testing.T) {
 	}
 }
 
+func TestPostgresSchemaDSN(t *testing.T) {
+	t.Parallel()
+	const count = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND schemaname <> 'public'"
+	dsn := PostgresSchemaDSN(t)
+	assert.Equal(t, 1, queryPostgres(t, dsn, "CREATE TABLE a (n int)", count))
+	assert.Zero(t, queryPostgres(t, PostgresSchemaDSN(t), "SELECT 1", count), "each is another")
+}
+
 func TestPostgresDatabase(t *testing.T) {
 	t.Parallel()
 	var dsn string
