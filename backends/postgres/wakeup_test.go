@@ -189,8 +189,8 @@ func TestNotifierSaysWhatChanges(t *testing.T) {
 	dsn, schema := testserver.PostgresSchema(t)
 	conn := connect(t, dsn)
 	pgNotify := func(does string) { // in place of PostgreSQL's own
-		_, err := conn.Exec(t.Context(), "CREATE OR REPLACE FUNCTION "+schema+".pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS "+
-			"$$BEGIN "+does+"; END$$")
+		_, err := conn.Exec(t.Context(), "CREATE OR REPLACE FUNCTION "+schema+".pg_notify(text, text) RETURNS void "+
+			"LANGUAGE plpgsql AS $$BEGIN "+does+"; END$$")
 		require.NoError(t, err)
 	}
 	pgNotify("RAISE 'out of order'")

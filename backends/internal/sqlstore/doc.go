@@ -12,6 +12,6 @@
 // Files: database.go transactions; dialect.go what a database brings; words.go the words in braces; backend.go the assembly;
 // queue.go, outgoing.go, claimed.go the queue; events.go, settling.go, transactions.go, deadletters.go, redrive.go,
 // dlqs.go, jobs.go, settings.go, exports.go, audit.go one store each or part of one. For database servers: server.go the
-// Database on a pool, outage.go that it is away at the start, durability.go whether it syncs; source.go the pool, stdsource.go and
-// std.go that of database/sql; names.go and migrator.go the tables.
+// Database on a pool, outage.go that it is away at the start, durability.go whether it syncs; source.go the pool,
+// stdsource.go and std.go that of database/sql; names.go and migrator.go the tables.
 package sqlstore
