@@ -244,22 +244,23 @@ var backlogs = [...]string{
 	`SELECT 1 FROM {messages} FORCE INDEX (waiting) WHERE topic = ? AND held = 1`,
 }
 
+// countBacklogs counts all of them at one moment, each up to a limit: what goes from one to another in between must not be
+// missing from all.
+var countBacklogs = "SELECT (SELECT count(*) FROM (" +
+	strings.Join(backlogs[:], " LIMIT ?) c), (SELECT count(*) FROM (") + " LIMIT ?) c)"
+
 // Backlog implements sqlstore.Dialect.
 func (d *dialect) Backlog(t sqlstore.Tx, topic string) (b asyncevents.Backlog, err error) {
-	for i, into := range []*int64{&b.Ready, &b.Delayed, &b.InFlight} {
-		counted := "SELECT count(*) FROM (" + backlogs[i] + " LIMIT ?) counted"
-		if err := sqlstore.One(t, []any{into}, counted, topic, countLimit+1); err != nil {
-			return b, err
-		}
-		if *into <= countLimit {
-			continue
-		}
-		b.Estimated = true
-		if *into, err = estimate(t, backlogs[i], topic); err != nil {
-			return b, err
+	counts := [...]*int64{&b.Ready, &b.Delayed, &b.InFlight}
+	const limit = countLimit + 1
+	err = sqlstore.One(t, []any{counts[0], counts[1], counts[2]}, countBacklogs, topic, limit, topic, limit, topic, limit)
+	for i, count := range counts {
+		if err == nil && *count == limit {
+			b.Estimated = true
+			*count, err = estimate(t, backlogs[i], topic)
 		}
 	}
-	return b, nil
+	return b, err
 }
 
 // exec runs a statement on the rows of a list of keys, which stands for its %s after the other args.
