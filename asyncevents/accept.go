@@ -99,12 +99,5 @@ func (s *Service) store(ctx context.Context, event *Event, generated bool, store
 	case receipt.BodyHash != hash:
 		return Accepted{}, newConflictProblem()
 	}
-	record, err := s.Status(ctx, event.ID)
-	if errors.Is(err, ErrNotFound) { // by the transaction that this is part of, which nobody else sees yet
-		record.Status, err = StatusQueued, nil
-	}
-	if err != nil {
-		return Accepted{}, fmt.Errorf("asyncevents: accept event %s again: %w", event.ID, err)
-	}
-	return Accepted{CorrelationID: event.ID, Status: record.Status, Replayed: true}, nil
+	return Accepted{CorrelationID: event.ID, Status: receipt.Status, Replayed: true}, nil
 }

@@ -80,6 +80,9 @@ type Receipt struct {
 	Known bool
 	// BodyHash is the hash recorded with it, when Known.
 	BodyHash [32]byte
+	// Status is where the recorded event stands, when Known. It is read together with the hash, so that nothing is left to
+	// ask for: within a host's transaction that would take a second connection.
+	Status Status
 }
 
 // Record is what a Store knows of an event.

@@ -20,8 +20,8 @@ var errUncommitted = errors.New("the transaction that completes the event was no
 // what else the host writes in it (a transactional outbox). tx is a *sql.Tx, or with PostgreSQL a pgx.Tx, on the database
 // that the backend keeps its events in. After an error the host should roll back.
 //
-// It returns what Accept returns, and ErrNoTransactions where the backend cannot do that. A correlation id that another
-// open transaction is accepting is waited for.
+// It returns what Accept returns, and ErrNoTransactions where the backend cannot do that. It uses no connection but that
+// of tx. A correlation id that another open transaction is accepting is waited for, as long as ctx and the server allow.
 func (s *Service) AcceptTx(ctx context.Context, tx any, submission Submission) (Accepted, error) {
 	if s.backend.Transactions == nil {
 		return Accepted{}, fmt.Errorf("asyncevents: accept event: %w", ErrNoTransactions)

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -16,12 +18,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/mysql"
+	"github.com/redrive-go/redrive/backends/postgres"
 )
 
 // host is an application with transactions of its own on the database of the events, and a table named orders.
 type host struct {
 	*database
-	begin func(context.Context) (*hostTx, error)
+	begin begin
 }
 
 // hostTx is an open transaction of a host.
@@ -32,15 +36,22 @@ type hostTx struct {
 	rollback func() error
 }
 
+// begin starts a transaction of a host.
+type begin = func(context.Context) (*hostTx, error)
+
 // hosts are the ways to have transactions, by the kind of database.
-var hosts = map[string]map[string]func(*testing.T, *database) func(context.Context) (*hostTx, error){
+var hosts = map[string]map[string]func(*testing.T, *database) begin{
 	"mysql":    {"database/sql": sqlHost},
 	"postgres": {"database/sql": sqlHost, "pgx": pgxHost},
 }
 
-func sqlHost(t *testing.T, d *database) func(context.Context) (*hostTx, error) {
+func sqlHost(t *testing.T, d *database) begin {
 	db := d.sql(t)
 	db.SetMaxOpenConns(10)
+	return sqlBegin(db)
+}
+
+func sqlBegin(db *sql.DB) begin {
 	return func(ctx context.Context) (*hostTx, error) {
 		tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 		if err != nil {
@@ -54,10 +65,19 @@ func sqlHost(t *testing.T, d *database) func(context.Context) (*hostTx, error) {
 	}
 }
 
-func pgxHost(t *testing.T, d *database) func(context.Context) (*hostTx, error) {
-	pool, err := pgxpool.New(t.Context(), with(t, d.dsn, "pool_max_conns", "10"))
+func pgxHost(t *testing.T, d *database) begin {
+	return pgxBegin(pgxPool(t, d, "10"))
+}
+
+func pgxPool(t *testing.T, d *database, size string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), with(t, d.dsn, "pool_max_conns", size))
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
+	return pool
+}
+
+func pgxBegin(pool *pgxpool.Pool) begin {
 	return func(ctx context.Context) (*hostTx, error) {
 		tx, err := pool.BeginTx(ctx, pgx.TxOptions{})
 		if err != nil {
@@ -192,6 +212,52 @@ func TestAcceptTxOfAKnownEvent(t *testing.T) {
 		awaitStatus(t, s, "e1", asyncevents.StatusProcessed)
 		awaitIdle(t, s, asyncevents.EventsQueue)
 		assert.Equal(t, map[int]int{1: 2}, seen.perEvent())
+	})
+}
+
+// sharedConnections is how many a pool has that a host and a backend share.
+const sharedConnections = 4
+
+// sharers open a backend on a pool of few connections that the host has its transactions on too.
+var sharers = map[string]func(*testing.T, *database) (*asyncevents.Backend, begin){
+	"mysql": func(t *testing.T, d *database) (*asyncevents.Backend, begin) {
+		db := d.sql(t)
+		db.SetMaxOpenConns(sharedConnections)
+		b, err := mysql.New(t.Context(), db, &mysql.Config{Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		return b, sqlBegin(db)
+	},
+	"postgres": func(t *testing.T, d *database) (*asyncevents.Backend, begin) {
+		pool := pgxPool(t, d, strconv.Itoa(sharedConnections))
+		b, err := postgres.New(t.Context(), pool, &postgres.Config{NoListen: true, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		return b, pgxBegin(pool)
+	},
+}
+
+// Clients send again while the host's transactions hold every connection of the pool that the backend uses too.
+func TestAcceptTxOnTheLastConnection(t *testing.T) {
+	onEachServer(t, func(t *testing.T, d *database) {
+		b, begin := sharers[d.kind](t, d)
+		t.Cleanup(func() { assert.NoError(t, b.Close()) })
+		s, err := asyncevents.New(b, hopeless, quick(t, nil))
+		require.NoError(t, err)
+		acceptMany(t, s, "e", 1, bare)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		open := make([]*hostTx, sharedConnections)
+		for i := range open {
+			open[i], err = begin(ctx)
+			require.NoError(t, err)
+		}
+		for _, tx := range open {
+			accepted, err := s.AcceptTx(ctx, tx.tx, asyncevents.Submission{Body: []byte(`{"correlation_id":"e0"}`)})
+			require.NoError(t, err)
+			assert.Equal(t, asyncevents.Accepted{CorrelationID: "e0", Status: asyncevents.StatusQueued, Replayed: true}, accepted)
+		}
+		for _, tx := range open {
+			require.NoError(t, tx.commit())
+		}
 	})
 }
 

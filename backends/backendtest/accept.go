@@ -66,6 +66,7 @@ func acceptKnows(t *testing.T, f *fixture) {
 		require.NoError(t, err)
 		assert.True(t, receipt.Known)
 		assert.Equal(t, sha256.Sum256([]byte("first")), receipt.BodyHash)
+		assert.Equal(t, asyncevents.StatusQueued, receipt.Status)
 	}
 	f.requireBacklog(t, topic, asyncevents.Backlog{Ready: 1})
 }

@@ -318,13 +318,13 @@ func deadExported(t *testing.T, f *fixture) {
 		return flags
 	}
 	assert.Equal(t, []bool{true, false}, exported())
-	assert.Equal(t, asyncevents.StatusExported, f.find(t, "e-1").Status)
-	assert.Equal(t, asyncevents.StatusFailed, f.find(t, "e-2").Status)
+	assert.Equal(t, asyncevents.StatusExported, f.status(t, "e-1"))
+	assert.Equal(t, asyncevents.StatusFailed, f.status(t, "e-2"))
 
 	_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, IDs: []int64{upTo}})
 	require.NoError(t, err)
-	assert.Equal(t, asyncevents.StatusRetried, f.find(t, "e-1").Status)
+	assert.Equal(t, asyncevents.StatusRetried, f.status(t, "e-1"))
 	fail("e-1")
-	assert.Equal(t, asyncevents.StatusFailed, f.find(t, "e-1").Status, "this entry is a new one")
+	assert.Equal(t, asyncevents.StatusFailed, f.status(t, "e-1"), "this entry is a new one")
 	assert.False(t, slices.Contains(exported(), true))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
@@ -145,6 +146,17 @@ func (f *fixture) find(t *testing.T, id string) asyncevents.Record {
 	record, err := f.Events.Find(t.Context(), id)
 	require.NoError(t, err)
 	return record
+}
+
+// status is where an event stands, and what the receipt says when it comes in again.
+func (f *fixture) status(t *testing.T, id string) asyncevents.Status {
+	t.Helper()
+	receipt, err := f.Events.Accept(t.Context(), acceptance(id, "{}"))
+	require.NoError(t, err)
+	require.True(t, receipt.Known)
+	status := f.find(t, id).Status
+	assert.Equal(t, status, receipt.Status)
+	return status
 }
 
 // bury adds a dead letter of that message id and returns the entry as it is stored.

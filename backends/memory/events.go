@@ -21,7 +21,7 @@ func (e *events) Accept(ctx context.Context, a asyncevents.Acceptance) (asynceve
 	}
 	defer e.mu.Unlock()
 	if record := e.events[a.CorrelationID]; record != nil {
-		return asyncevents.Receipt{Known: true, BodyHash: record.BodyHash}, nil
+		return asyncevents.Receipt{Known: true, BodyHash: record.BodyHash, Status: e.status(record)}, nil
 	}
 	e.events[a.CorrelationID] = &asyncevents.Record{
 		CorrelationID: a.CorrelationID,
@@ -46,10 +46,16 @@ func (e *events) Find(ctx context.Context, correlationID string) (asyncevents.Re
 	}
 	record := *stored
 	record.Response = bytes.Clone(stored.Response)
-	if record.Status == asyncevents.StatusFailed && e.exported(correlationID) {
-		record.Status = asyncevents.StatusExported
-	}
+	record.Status = e.status(stored)
 	return record, nil
+}
+
+// status is where an event stands. The caller holds the lock.
+func (e *events) status(record *asyncevents.Record) asyncevents.Status {
+	if record.Status == asyncevents.StatusFailed && e.exported(record.CorrelationID) {
+		return asyncevents.StatusExported
+	}
+	return record.Status
 }
 
 // exported is whether the event stands in its DLQ and an export contains it. The caller holds the lock.

@@ -18,14 +18,18 @@ import (
 const maxEventBatch = 128
 
 const (
-	selectEvent = `
-		SELECT e.body_hash, e.status, e.attempts, e.next_attempt_at, e.response, e.created_at, e.updated_at,
-		       e.callback, e.callback_attempts, e.callback_next_at, e.callback_updated_at,
+	// exported is 1 for an event that stands in a DLQ, which is a parameter, and that an export contains.
+	exported = `
 		       coalesce((SELECT CASE WHEN d.id <= q.exported_up_to THEN 1 ELSE 0 END
 		                 FROM {dlqs} q JOIN {dead_letters} d ON d.dlq = q.id
-		                 WHERE q.name = ? AND d.message_id = e.correlation_id), 0)
+		                 WHERE q.name = ? AND d.message_id = e.correlation_id), 0)`
+	selectEvent = `
+		SELECT e.body_hash, e.status, e.attempts, e.next_attempt_at, e.response, e.created_at, e.updated_at,
+		       e.callback, e.callback_attempts, e.callback_next_at, e.callback_updated_at,` + exported + `
 		FROM {events} e WHERE e.correlation_id = ?`
-	selectHashes = `SELECT correlation_id, body_hash FROM {events} WHERE correlation_id IN `
+	selectReceipts = `
+		SELECT e.correlation_id, e.body_hash, e.status,` + exported + `
+		FROM {events} e WHERE e.correlation_id IN `
 )
 
 // eventColumns are the columns of a new row in events.
@@ -160,41 +164,48 @@ func (s *Events) accept(t Tx, batch []*accepting) ([]Outgoing, error) {
 // unknown answers the calls whose correlation id is recorded already, or stands earlier in the batch, and returns the
 // others.
 func unknown(t Tx, batch []*accepting) (fresh []*accepting, err error) {
-	known, err := hashes(t, batch)
+	known, err := receipts(t, batch)
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range batch {
-		a.receipt = asyncevents.Receipt{}
-		hash, ok := known[a.CorrelationID]
+		receipt, ok := known[a.CorrelationID]
+		a.receipt = receipt
 		if !ok {
-			known[a.CorrelationID] = a.BodyHash
+			known[a.CorrelationID] = asyncevents.Receipt{Known: true, BodyHash: a.BodyHash, Status: asyncevents.StatusQueued}
 			fresh = append(fresh, a)
-			continue
 		}
-		a.receipt = asyncevents.Receipt{Known: true, BodyHash: hash}
 	}
 	return fresh, nil
 }
 
-// hashes returns the body hashes of those events that are recorded.
-func hashes(t Tx, batch []*accepting) (known map[string][32]byte, err error) {
+// receipts are those of the events that are recorded, by their ids.
+func receipts(t Tx, batch []*accepting) (known map[string]asyncevents.Receipt, err error) {
 	ids := make([]any, len(batch))
 	for i, a := range batch {
 		ids[i] = a.CorrelationID
 	}
-	known = map[string][32]byte{}
+	known = map[string]asyncevents.Receipt{}
 	list, ids := List(ids)
 	err = t.Query(func(row Scanner) error {
-		var id string
+		var id, status string
 		var hash []byte
-		if err := row.Scan(&id, &hash); err != nil {
+		var exported int64
+		if err := row.Scan(&id, &hash, &status, &exported); err != nil {
 			return err
 		}
-		known[id] = [32]byte(hash)
+		known[id] = asyncevents.Receipt{Known: true, BodyHash: [32]byte(hash), Status: statusOf(status, exported)}
 		return nil
-	}, selectHashes+list, ids...)
+	}, selectReceipts+list, append([]any{asyncevents.EventsQueue}, ids...)...)
 	return known, err
+}
+
+// statusOf is where an event stands, of which the row knows nothing of exports.
+func statusOf(recorded string, exported int64) asyncevents.Status {
+	if asyncevents.Status(recorded) == asyncevents.StatusFailed && exported == 1 {
+		return asyncevents.StatusExported
+	}
+	return asyncevents.Status(recorded)
 }
 
 // List returns a list of parameters for values, of which the last is repeated until their number is a power of two: the
@@ -238,12 +249,9 @@ func find(t Tx, id string) (asyncevents.Record, error) {
 		return r, err
 	}
 	copy(r.BodyHash[:], hash)
-	r.Status, r.Callback.Status = asyncevents.Status(status), asyncevents.CallbackStatus(callback)
+	r.Status, r.Callback.Status = statusOf(status, exported), asyncevents.CallbackStatus(callback)
 	r.Response = json.RawMessage(response)
 	r.NextAttemptAt, r.CreatedAt, r.UpdatedAt = FromMicros(next), FromMicros(created), FromMicros(updated)
 	r.Callback.NextAttemptAt, r.Callback.UpdatedAt = FromMicros(callbackNext), FromMicros(callbackUpdated)
-	if r.Status == asyncevents.StatusFailed && exported == 1 {
-		r.Status = asyncevents.StatusExported
-	}
 	return r, nil
 }
