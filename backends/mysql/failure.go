@@ -42,7 +42,7 @@ var kinds = map[uint16]error{
 	1135: sqlstore.ErrUnavailable, // ER_CANT_CREATE_THREAD
 	1180: sqlstore.ErrUnavailable, // ER_ERROR_DURING_COMMIT
 	1203: sqlstore.ErrUnavailable, // ER_TOO_MANY_USER_CONNECTIONS
-	1205: sqlstore.ErrUnavailable, // ER_LOCK_WAIT_TIMEOUT
+	1205: sqlstore.ErrLocked,      // ER_LOCK_WAIT_TIMEOUT
 	1206: sqlstore.ErrUnavailable, // ER_LOCK_TABLE_FULL
 	1226: sqlstore.ErrUnavailable, // ER_USER_LIMIT_REACHED
 	1290: sqlstore.ErrUnavailable, // ER_OPTION_PREVENTS_STATEMENT, as --read-only does on a replica

@@ -70,7 +70,9 @@ func explain(err error) error {
 		return nil
 	case isDead(err):
 		kind = sqlstore.ErrBroken
-	case !errors.As(err, &e), isTransient(e.Code): // the former is no answer of the server
+	case errors.As(err, &e) && e.Code == "55P03": // lock_not_available
+		kind = sqlstore.ErrLocked
+	case e == nil, isTransient(e.Code): // the former is no answer of the server
 		kind = sqlstore.ErrUnavailable
 	case e.Code == "23505": // unique_violation
 		kind = sqlstore.ErrDuplicate
@@ -88,12 +90,12 @@ func explain(err error) error {
 // https://www.postgresql.org/docs/current/errcodes-appendix.html.
 func isTransient(code string) bool {
 	for _, prefix := range []string{
-		"08",             // connection exception
-		"25006",          // read-only, as a standby is
-		"53",             // out of disk, memory or connections
-		"55P03", "57014", // a lock or the statement took too long
-		"57P", // shutdown, crash, starting up
-		"58",  // the server's files
+		"08",    // connection exception
+		"25006", // read-only, as a standby is
+		"53",    // out of disk, memory or connections
+		"57014", // the statement took too long
+		"57P",   // shutdown, crash, starting up
+		"58",    // the server's files
 	} {
 		if strings.HasPrefix(code, prefix) {
 			return true

@@ -17,6 +17,8 @@ var (
 	// ErrBroken is an ErrUnavailable for a connection that broke off, rather than one that cannot be made: there may be
 	// better ones in the pool.
 	ErrBroken = fmt.Errorf("%w: the connection broke off", ErrUnavailable)
+	// ErrLocked is an ErrUnavailable for what another transaction held for too long.
+	ErrLocked = fmt.Errorf("%w: another transaction holds what this one waits for", ErrUnavailable)
 	// ErrConflict is what a Tx returns when two transactions got into each other's way. It is over then, and the same again
 	// may succeed.
 	ErrConflict = errors.New("another transaction got into the way")

@@ -38,6 +38,13 @@ type Dialect interface {
 	MoveBack(t Tx, dlq string, s Span) (moved int64, err error)
 }
 
+// Waiting is a Dialect whose server goes on waiting for a lock when nobody waits for the answer any more, and keeps what the
+// transaction has locked until then.
+type Waiting interface {
+	// WaitBriefly runs work in a transaction whose statements wait for a lock for about a second, and no longer.
+	WaitBriefly(t Tx, work func() error) error
+}
+
 // Span is the dead letters of one topic between two ids, both included.
 type Span struct {
 	Topic       string

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/backends/internal/gather"
@@ -40,17 +41,19 @@ type Events struct {
 	db        Database
 	dialect   Dialect
 	shortcuts Shortcuts // nil where the dialect has none
+	waiting   Waiting   // nil unless the dialect is
 	queue     *Queue
 	letters   *DeadLetters
 	accepts   *gather.Gatherer[*accepting]
 	outcomes  *gather.Gatherer[*settling]
-	patience  patience
+	alone     *stragglers // nil where one transaction writes at a time: then none waits for what another one holds
 }
 
 // accepting is an Acceptance with the place for its answer.
 type accepting struct {
 	asyncevents.Acceptance
 	answer
+	until   time.Time // how long its caller waits
 	message Outgoing
 	receipt asyncevents.Receipt
 	known   bool // as the shortcut found out
@@ -60,6 +63,10 @@ type accepting struct {
 func NewEvents(db Database, dialect Dialect, q *Queue, letters *DeadLetters, flushers int) *Events {
 	s := &Events{db: db, dialect: dialect, queue: q, letters: letters}
 	s.shortcuts, _ = dialect.(Shortcuts)
+	s.waiting, _ = dialect.(Waiting)
+	if flushers > 1 {
+		s.alone = newStragglers(flushers)
+	}
 	s.accepts = gather.New(maxEventBatch, flushers, s.flushAccepts)
 	s.outcomes = gather.New(maxEventBatch, flushers, s.flushOutcomes)
 	return s
@@ -69,13 +76,16 @@ func NewEvents(db Database, dialect Dialect, q *Queue, letters *DeadLetters, flu
 func (s *Events) Accept(ctx context.Context, a asyncevents.Acceptance) (asyncevents.Receipt, error) {
 	call, err := newAccepting(a)
 	if err == nil {
-		err = join(ctx, s.accepts, call)
+		err = s.acceptSoon(ctx, call)
 	}
-	return call.receipt, s.failure("accept", a.CorrelationID, err)
+	if err != nil { // and it may be in a flush still
+		return asyncevents.Receipt{}, s.failure("accept", a.CorrelationID, err)
+	}
+	return call.receipt, nil
 }
 
 func newAccepting(a asyncevents.Acceptance) (call *accepting, err error) {
-	call = &accepting{Acceptance: a}
+	call = &accepting{Acceptance: a, until: time.Now().Add(callPatience)}
 	call.message, err = NewOutgoing(a.Topic, a.Message)
 	return call, err
 }
@@ -88,21 +98,65 @@ func (s *Events) failure(what, id string, err error) error {
 	return fmt.Errorf("%s: %s event %s: %w", s.dialect.Name(), what, id, err)
 }
 
+// acceptSoon accepts an event together with others, or alone where that has to be.
+func (s *Events) acceptSoon(ctx context.Context, call *accepting) error {
+	if s.alone == nil || !s.alone.suspect(call.CorrelationID) {
+		err := joinUntil(ctx, s.accepts, call, call.until.Add(grace))
+		if !errors.Is(err, errHeldUp) {
+			return err
+		}
+	}
+	return hear(call.until.Add(grace), func(answer chan<- error) { go func() { answer <- s.acceptAlone(call) }() })
+}
+
+func (s *Events) acceptAlone(call *accepting) error {
+	ctx, cancel := context.WithDeadline(context.Background(), call.until)
+	defer cancel()
+	return s.alone.try(ctx, call.CorrelationID, func(ctx context.Context) error {
+		s.acceptAll(ctx, []*accepting{call})
+		return call.err
+	})
+}
+
+// errHeldUp is for the calls of a batch that was given up, because it waited for too long.
+var errHeldUp = errors.New("held up by another call")
+
+// flushAccepts accepts a batch, in less than the patience of its callers.
 func (s *Events) flushAccepts(batch []*accepting) []error {
+	most := callPatience
+	if s.alone != nil {
+		most = flushPatience
+	}
+	ctx, cancel := limit(batch, most)
+	defer cancel()
+	s.acceptAll(ctx, batch)
+	if s.alone == nil {
+		return answers(batch)
+	}
+	for _, a := range batch {
+		if isLate(ctx, a.err) {
+			a.err = errHeldUp
+		} else {
+			s.alone.answered.Add(1)
+		}
+	}
+	return answers(batch)
+}
+
+func (s *Events) acceptAll(ctx context.Context, batch []*accepting) {
 	others := byCorrelationID(batch)
 	if s.shortcuts != nil {
 		var firsts []*accepting
 		seen := make(map[string]struct{}, len(batch))
 		firsts, others = split(others, func(a *accepting) bool { return a.isFirst(batch[0].Topic, seen) })
-		each(firsts, s.acceptQuickly)
+		each(firsts, func(some []*accepting) error { return s.acceptQuickly(ctx, some) })
 		for _, a := range firsts {
 			if a.known && a.err == nil {
 				others = append(others, a)
 			}
 		}
 	}
-	each(others, s.acceptTogether)
-	return answers(batch)
+	each(others, func(some []*accepting) error { return s.acceptTogether(ctx, some) })
 }
 
 // byCorrelationID sorts calls, so that flushes here and elsewhere which have ids in common wait for each other in one order.
@@ -112,17 +166,15 @@ func byCorrelationID(batch []*accepting) []*accepting {
 	})
 }
 
-func (s *Events) acceptTogether(batch []*accepting) error {
+func (s *Events) acceptTogether(ctx context.Context, batch []*accepting) error {
 	var published []Outgoing
 	accept := func(choose func(Tx) ([]*accepting, error)) error {
-		return s.patience.within(func(ctx context.Context) error {
-			return s.db.Write(ctx, func(t Tx) error {
-				fresh, err := choose(t)
-				if err == nil {
-					published, err = s.accept(t, fresh)
-				}
-				return err
-			})
+		return s.db.Write(ctx, func(t Tx) error {
+			fresh, err := choose(t)
+			if err == nil {
+				published, err = s.acceptBriefly(t, fresh)
+			}
+			return err
 		})
 	}
 	// As good as always all of them are new, and nothing needs to be looked up.
@@ -138,6 +190,18 @@ func (s *Events) acceptTogether(batch []*accepting) error {
 
 // errKnown is returned by accept when one of the correlation ids is known. It may have become so since it was looked up.
 var errKnown = errors.New("known correlation id")
+
+// acceptBriefly is accept where a transaction that is given up must not stay in the way of others.
+func (s *Events) acceptBriefly(t Tx, batch []*accepting) (published []Outgoing, err error) {
+	if s.waiting == nil {
+		return s.accept(t, batch)
+	}
+	err = s.waiting.WaitBriefly(t, func() (err error) {
+		published, err = s.accept(t, batch)
+		return err
+	})
+	return published, err
+}
 
 // accept records new events and publishes their messages.
 func (s *Events) accept(t Tx, batch []*accepting) ([]Outgoing, error) {

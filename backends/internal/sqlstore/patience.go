@@ -3,29 +3,59 @@ package sqlstore
 import (
 	"context"
 	"errors"
-	"sync/atomic"
+	"fmt"
 	"time"
+
+	"github.com/redrive-go/redrive/backends/internal/gather"
 )
 
-// Callers of Accept wait for the flush under way and for their own. Together these last less than five seconds, whatever
-// becomes of the database: a client should rather hear that it must try again.
+// Whoever calls Accept waits less than five seconds, whatever becomes of the database: a client should rather hear that it
+// must try again.
 const (
-	longPatience  = 4 * time.Second
-	shortPatience = 900 * time.Millisecond
+	// callPatience is for one call, from when it joins: for the flushes before its own, its own, and one alone.
+	callPatience = 4500 * time.Millisecond
+	// flushPatience is for one flush where others may hold what it waits for: long for a statement, and short enough for a
+	// call to wait for a flush under way, for its own, and to try alone. MySQL gives up waiting after a second.
+	flushPatience = 1200 * time.Millisecond
+	// grace is for flushes to end in that have to: a driver may not notice that their time is up.
+	grace = 200 * time.Millisecond
 )
 
-// patience bounds flushes: long as a rule, and short after one that took too long, so that those who stand in line hear of it
-// soon. The one after that may be long again: a slow database is not a dead one.
-type patience struct{ short atomic.Bool }
+// errImpatient is for calls that nobody could wait for any longer.
+var errImpatient = fmt.Errorf("%w: it took too long", ErrUnavailable)
 
-func (p *patience) within(work func(context.Context) error) error {
-	limit, short := longPatience, p.short.Load()
-	if short {
-		limit = shortPatience
+// limit is the context of a flush that waits no longer than its oldest call, which is the first, and than most.
+func limit(batch []*accepting, most time.Duration) (context.Context, context.CancelFunc) {
+	until := batch[0].until
+	if soon := time.Now().Add(most); soon.Before(until) {
+		until = soon
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	err := work(ctx)
-	p.short.Store(errors.Is(err, ErrUnavailable) && ctx.Err() != nil && !short)
-	return err
+	return context.WithDeadline(context.Background(), until)
+}
+
+// isLate is whether a flush, or a call in it, failed because something took too long.
+func isLate(ctx context.Context, err error) bool {
+	return errors.Is(err, ErrLocked) || err != nil && ctx.Err() != nil
+}
+
+// joinUntil is join for a caller that leaves. What becomes of its call then is unknown, as with other errors.
+func joinUntil[T any](ctx context.Context, g *gather.Gatherer[T], call T, until time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return hear(until, func(answer chan<- error) { g.Send(call, func(err error) { answer <- err }) })
+}
+
+// hear returns the answer to what was asked, or leaves when it is time.
+func hear(until time.Time, ask func(answer chan<- error)) error {
+	answer := make(chan error, 1)
+	ask(answer)
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case err := <-answer:
+		return err
+	case <-timer.C:
+		return errImpatient
+	}
 }

@@ -2,37 +2,166 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/redrive-go/redrive/asyncevents"
 )
 
-func TestPatience(t *testing.T) {
+// stalling is a database of nothing but events, in which statements may take long.
+type stalling struct {
+	Database
+	Dialect
+	// stall is what an insert of events does first.
+	stall func(ctx context.Context, ids []any) error
+	mu    sync.Mutex
+	known map[any]bool
+}
+
+// stallingTx is a transaction of it.
+type stallingTx struct {
+	Tx
+	ctx context.Context
+}
+
+// Write implements Database.
+func (s *stalling) Write(ctx context.Context, work func(Tx) error) error { return work(&stallingTx{ctx: ctx}) }
+
+// Name implements Dialect.
+func (s *stalling) Name() string { return "stalling" }
+
+// Publish implements Dialect.
+func (s *stalling) Publish(Tx, []Outgoing) error { return nil }
+
+// Insert implements Dialect.
+func (s *stalling) Insert(t Tx, _ string, columns []string, args []any) (int64, error) {
+	var ids []any
+	for row := range slices.Chunk(args, len(columns)) {
+		ids = append(ids, row[0])
+	}
+	if err := s.stall(t.(*stallingTx).ctx, ids); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.known)
+	for _, id := range ids {
+		s.known[id] = true
+	}
+	return int64(len(s.known) - before), nil
+}
+
+// Query implements Tx: nothing is known yet.
+func (t *stallingTx) Query(func(Scanner) error, string, ...any) error { return nil }
+
+// stallingEvents returns a store on a database that stalls.
+func stallingEvents(stall func(ctx context.Context, ids []any) error) *Events {
+	s := &stalling{stall: stall, known: map[any]bool{}}
+	return NewEvents(s, s, NewQueue(s, s, nil), nil, 2)
+}
+
+// hang waits in vain.
+func hang(ctx context.Context, _ []any) error {
+	<-ctx.Done()
+	return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+}
+
+// acceptFor accepts an event, and returns how long that took.
+func acceptFor(e *Events, id string) (time.Duration, error) {
+	began := time.Now()
+	_, err := e.Accept(context.Background(), asyncevents.Acceptance{
+		CorrelationID: id, Topic: "t", Message: message.NewMessage(id, nil), AcceptedAt: began,
+	})
+	return time.Since(began), err
+}
+
+// Whatever the server does, whoever calls hears of it within five seconds: many or few, now or later, with one id or others.
+func TestNobodyWaitsForAServerThatHangs(t *testing.T) {
+	t.Parallel()
+	const callers, every = 1000, 11 * time.Millisecond
+	deaf := make(chan struct{})
+	for name, stall := range map[string]func(context.Context, []any) error{
+		"in a statement": hang,
+		"in a driver that does not notice": func(context.Context, []any) error {
+			<-deaf
+			return ErrUnavailable
+		},
+		"refusing late": func(context.Context, []any) error {
+			time.Sleep(flushPatience - time.Millisecond)
+			return ErrUnavailable
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				deaf = make(chan struct{})
+				e := stallingEvents(stall)
+				var calling sync.WaitGroup
+				for n := range callers {
+					time.Sleep(every)
+					calling.Go(func() {
+						took, err := acceptFor(e, fmt.Sprintf("e%d", n/3))
+						assert.ErrorIs(t, err, ErrUnavailable)
+						assert.Less(t, took, 5*time.Second)
+					})
+				}
+				calling.Wait()
+				close(deaf)
+			})
+		})
+	}
+}
+
+// One id is held by somebody: only its callers fail, and soon nobody else is slowed down.
+func TestHeldIDDelaysNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var p patience
-		hang := func(ctx context.Context) error {
-			<-ctx.Done()
-			return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-		}
-		for _, want := range []time.Duration{longPatience, shortPatience, longPatience, shortPatience} {
-			began := time.Now()
-			require.ErrorIs(t, p.within(hang), ErrUnavailable)
-			assert.Equal(t, want, time.Since(began))
-		}
-		require.ErrorIs(t, p.within(hang), ErrUnavailable)
-		require.NoError(t, p.within(func(context.Context) error { return nil }))
-		refuse := func(context.Context) error { return ErrUnavailable }
-		require.ErrorIs(t, p.within(refuse), ErrUnavailable)
+		var held atomic.Bool
+		held.Store(true)
+		e := stallingEvents(func(ctx context.Context, ids []any) error {
+			if held.Load() && slices.Contains(ids, any("x")) {
+				return hang(ctx, ids)
+			}
+			time.Sleep(2 * time.Millisecond)
+			return nil
+		})
 		began := time.Now()
-		require.Error(t, p.within(hang))
-		assert.Equal(t, longPatience, time.Since(began), "a refusal at once keeps nobody waiting")
-		assert.Less(t, longPatience+shortPatience, 5*time.Second)
-		require.EqualError(t, p.within(func(context.Context) error { return errors.New("bad row") }), "bad row")
+		var guilty, others sync.WaitGroup
+		for range 20 {
+			guilty.Go(func() {
+				for held.Load() {
+					took, err := acceptFor(e, "x")
+					assert.Less(t, took, 5*time.Second)
+					assert.True(t, err != nil || !held.Load())
+				}
+			})
+		}
+		for n := range 50 {
+			others.Go(func() {
+				for call := 0; time.Since(began) < 20*time.Second; call++ {
+					took, err := acceptFor(e, fmt.Sprintf("e%d-%d", n, call))
+					assert.NoError(t, err)
+					assert.Less(t, took, 5*time.Second)
+					if time.Since(began) > 6*time.Second {
+						assert.Less(t, took, 10*time.Millisecond, "who is to blame is known")
+					}
+					time.Sleep(50 * time.Millisecond)
+				}
+			})
+		}
+		others.Wait()
+		held.Store(false)
+		guilty.Wait()
+		_, err := acceptFor(e, "y")
+		require.NoError(t, err)
+		assert.False(t, e.alone.suspect("x"))
 	})
 }

@@ -39,25 +39,23 @@ func (a *accepting) isFirst(topic string, seen map[string]struct{}) bool {
 }
 
 // acceptQuickly accepts what is new, and notes what is known.
-func (s *Events) acceptQuickly(batch []*accepting) error {
+func (s *Events) acceptQuickly(ctx context.Context, batch []*accepting) error {
 	topic := batch[0].Topic
 	events := make([]Acceptable, len(batch))
 	for i, a := range batch {
 		events[i] = Acceptable{a.CorrelationID, a.BodyHash[:], Micros(a.AcceptedAt), a.message.Metadata, a.message.Payload}
 	}
-	return s.patience.within(func(ctx context.Context) error {
-		fresh, err := s.shortcuts.AcceptAll(ctx, topic, events)
-		if err != nil {
-			return err
-		}
-		for i, a := range batch {
-			a.known = !fresh[i]
-		}
-		if slices.Contains(fresh, true) {
-			s.queue.RingTopic(topic)
-		}
-		return nil
-	})
+	fresh, err := s.shortcuts.AcceptAll(ctx, topic, events)
+	if err != nil {
+		return err
+	}
+	for i, a := range batch {
+		a.known = !fresh[i]
+	}
+	if slices.Contains(fresh, true) {
+		s.queue.RingTopic(topic)
+	}
+	return nil
 }
 
 // isFinish is whether a call only ends its message and says what became of its event.

@@ -1,0 +1,92 @@
+package sqlstore
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// maxSuspects bounds how many ids are remembered.
+const maxSuspects = 1024
+
+// lane is for so many calls at a time.
+type lane chan struct{}
+
+// stragglers are calls that are tried alone, beside the batches. One id may be held by a host's open transaction: the batch
+// that waits for it is given up, and each of its calls has one try of its own, so that only the one that is to blame fails.
+// Its id is remembered as a suspect until it gets through, and its calls keep out of batches and out of others' way.
+type stragglers struct {
+	others   lane
+	suspects lane
+	answered atomic.Int64 // how many flushes came to an end, here or elsewhere: the server is alive
+
+	mu    sync.Mutex
+	known map[string]struct{} // the suspects
+}
+
+func newStragglers(lanes int) *stragglers {
+	return &stragglers{others: make(lane, lanes), suspects: make(lane, 1), known: map[string]struct{}{}}
+}
+
+// suspect is whether an id was in the way lately.
+func (s *stragglers) suspect(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, is := s.known[id]
+	return is
+}
+
+// try does something for an id when there is room, before ctx ends.
+func (s *stragglers) try(ctx context.Context, id string, do func(context.Context) error) error {
+	l, err := s.enter(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer func() { <-l }()
+	ctx, cancel := context.WithTimeout(ctx, flushPatience)
+	defer cancel()
+	answered := s.answered.Load()
+	err = do(ctx)
+	s.note(id, isLate(ctx, err), s.answered.Load() > answered)
+	return err
+}
+
+// enter waits for room in the lane of an id, which may become a suspect meanwhile.
+func (s *stragglers) enter(ctx context.Context, id string) (lane, error) {
+	for {
+		l := s.lane(id)
+		select {
+		case l <- struct{}{}:
+		case <-ctx.Done():
+			return nil, errImpatient
+		}
+		if l == s.lane(id) && ctx.Err() == nil {
+			return l, nil
+		}
+		<-l
+	}
+}
+
+func (s *stragglers) lane(id string) lane {
+	if s.suspect(id) {
+		return s.suspects
+	}
+	return s.others
+}
+
+// note judges an id by how its try ended. One that was late is to blame only while others get their answers: ids are not
+// suspects because the server was away.
+func (s *stragglers) note(id string, late, alive bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !late:
+		s.answered.Add(1)
+		delete(s.known, id)
+	case alive:
+		if len(s.known) >= maxSuspects {
+			clear(s.known) // whoever is to blame comes back
+		}
+		s.known[id] = struct{}{}
+	}
+}
