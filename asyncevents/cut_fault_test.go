@@ -28,6 +28,7 @@ type scissors struct {
 	length   func(header []byte) int // how many follow them
 	open     map[net.Conn]struct{}   // guarded by mu
 	carrying sync.WaitGroup
+	gate     sync.RWMutex // nothing reaches the server while it is locked
 	mu       sync.Mutex
 	left     int // until the cut, 0 for none
 	after    bool
@@ -130,10 +131,18 @@ func (s *scissors) forward(client, server net.Conn) {
 		if cut && !after {
 			return
 		}
-		if _, err := server.Write(message); err != nil || cut {
+		if err := s.pass(server, message); err != nil || cut {
 			return
 		}
 	}
+}
+
+// pass hands a message to the server.
+func (s *scissors) pass(server net.Conn, message []byte) error {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	_, err := server.Write(message)
+	return err
 }
 
 // next counts a message.

@@ -134,9 +134,10 @@ func (s *Events) flushAccepts(batch []*accepting) []error {
 		return answers(batch)
 	}
 	for _, a := range batch {
-		if isLate(ctx, a.err) {
+		switch {
+		case isLate(ctx, a.err):
 			a.err = errHeldUp
-		} else {
+		case !errors.Is(a.err, ErrUnavailable):
 			s.alone.answered.Add(1)
 		}
 	}

@@ -34,7 +34,9 @@ type stallingTx struct {
 }
 
 // Write implements Database.
-func (s *stalling) Write(ctx context.Context, work func(Tx) error) error { return work(&stallingTx{ctx: ctx}) }
+func (s *stalling) Write(ctx context.Context, work func(Tx) error) error {
+	return work(&stallingTx{ctx: ctx})
+}
 
 // Name implements Dialect.
 func (s *stalling) Name() string { return "stalling" }

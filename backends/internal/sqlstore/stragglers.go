@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 )
@@ -18,7 +19,7 @@ type lane chan struct{}
 type stragglers struct {
 	others   lane
 	suspects lane
-	answered atomic.Int64 // how many flushes came to an end, here or elsewhere: the server is alive
+	answered atomic.Int64 // how many calls the server answered, here or in batches
 
 	mu    sync.Mutex
 	known map[string]struct{} // the suspects
@@ -47,7 +48,13 @@ func (s *stragglers) try(ctx context.Context, id string, do func(context.Context
 	defer cancel()
 	answered := s.answered.Load()
 	err = do(ctx)
-	s.note(id, isLate(ctx, err), s.answered.Load() > answered)
+	switch {
+	case isLate(ctx, err) && s.answered.Load() > answered:
+		s.blame(id)
+	case !errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
+		s.answered.Add(1)
+		s.acquit(id)
+	}
 	return err
 }
 
@@ -74,19 +81,18 @@ func (s *stragglers) lane(id string) lane {
 	return s.others
 }
 
-// note judges an id by how its try ended. One that was late is to blame only while others get their answers: ids are not
-// suspects because the server was away.
-func (s *stragglers) note(id string, late, alive bool) {
+// blame remembers an id that was late while others got their answers. Where nobody does, it is the server that is away.
+func (s *stragglers) blame(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case !late:
-		s.answered.Add(1)
-		delete(s.known, id)
-	case alive:
-		if len(s.known) >= maxSuspects {
-			clear(s.known) // whoever is to blame comes back
-		}
-		s.known[id] = struct{}{}
+	if len(s.known) >= maxSuspects {
+		clear(s.known) // whoever is to blame comes back
 	}
+	s.known[id] = struct{}{}
+}
+
+func (s *stragglers) acquit(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.known, id)
 }
