@@ -130,9 +130,14 @@ func (s *Events) flushAccepts(batch []*accepting) []error {
 	ctx, cancel := limit(batch, most)
 	defer cancel()
 	s.acceptAll(ctx, batch)
-	if s.alone == nil {
-		return answers(batch)
+	if s.alone != nil {
+		s.sendAlone(ctx, batch)
 	}
+	return answers(batch)
+}
+
+// sendAlone has those calls of a batch tried alone that were late.
+func (s *Events) sendAlone(ctx context.Context, batch []*accepting) {
 	for _, a := range batch {
 		switch {
 		case isLate(ctx, a.err):
@@ -141,9 +146,9 @@ func (s *Events) flushAccepts(batch []*accepting) []error {
 			s.alone.answered.Add(1)
 		}
 	}
-	return answers(batch)
 }
 
+// acceptAll accepts events in as few statements as can be.
 func (s *Events) acceptAll(ctx context.Context, batch []*accepting) {
 	others := byCorrelationID(batch)
 	if s.shortcuts != nil {
