@@ -123,14 +123,18 @@ var errHeldUp = errors.New("held up by another call")
 
 // flushAccepts accepts a batch, in less than the patience of its callers.
 func (s *Events) flushAccepts(batch []*accepting) []error {
-	most := callPatience
+	most, split := callPatience, false
 	if s.alone != nil {
-		most = flushPatience
+		most, split = s.alone.patience()
 	}
 	ctx, cancel := limit(batch, most)
 	defer cancel()
+	began := time.Now()
 	s.acceptAll(ctx, batch)
 	if s.alone != nil {
+		s.alone.flushed(time.Since(began), ctx.Err() != nil)
+	}
+	if split {
 		s.sendAlone(ctx, batch)
 	}
 	return answers(batch)

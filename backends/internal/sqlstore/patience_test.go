@@ -167,3 +167,45 @@ func TestHeldIDDelaysNobody(t *testing.T) {
 		assert.False(t, e.alone.suspect("x"))
 	})
 }
+
+// A server that takes longer than a batch is waited for at first is not made slower by trying its calls one by one.
+func TestSlowServerKeepsItsBatches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var slow atomic.Bool
+		slow.Store(true)
+		e := stallingEvents(func(ctx context.Context, ids []any) error {
+			if !slow.Load() {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+			case <-time.After(2 * time.Second):
+				return nil
+			}
+		})
+		var refused, accepted atomic.Int64
+		var calling sync.WaitGroup
+		for n := range 50 {
+			calling.Go(func() {
+				for call := range 30 {
+					took, err := acceptFor(e, fmt.Sprintf("e%d-%d", n, call))
+					assert.Less(t, took, 5*time.Second)
+					if err != nil {
+						refused.Add(1)
+					} else {
+						accepted.Add(1)
+					}
+				}
+			})
+		}
+		calling.Wait()
+		assert.LessOrEqual(t, refused.Load(), int64(50), "only at first")
+		assert.GreaterOrEqual(t, accepted.Load(), int64(29*50))
+		slow.Store(false)
+		_, err := acceptFor(e, "x")
+		require.NoError(t, err)
+		assert.False(t, e.alone.slow.Load())
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // maxSuspects bounds how many ids are remembered.
@@ -20,6 +21,7 @@ type stragglers struct {
 	others   lane
 	suspects lane
 	answered atomic.Int64 // how many calls the server answered, here or in batches
+	slow     atomic.Bool  // it is the server that takes long, and batches get all the time that their callers have
 
 	mu    sync.Mutex
 	known map[string]struct{} // the suspects
@@ -27,6 +29,22 @@ type stragglers struct {
 
 func newStragglers(lanes int) *stragglers {
 	return &stragglers{others: make(lane, lanes), suspects: make(lane, 1), known: map[string]struct{}{}}
+}
+
+// patience is for how long a batch is waited for before its calls are tried alone, and whether they are. To try them so on a
+// server that is slow would only give it more to do.
+func (s *stragglers) patience() (most time.Duration, split bool) {
+	if s.slow.Load() {
+		return callPatience, false
+	}
+	return flushPatience, true
+}
+
+// flushed notes how long a batch took. One that was slow has to be quick once, or fail, before the others are split again.
+func (s *stragglers) flushed(took time.Duration, late bool) {
+	if late || took < flushPatience {
+		s.slow.Store(false)
+	}
 }
 
 // suspect is whether an id was in the way lately.
@@ -51,6 +69,8 @@ func (s *stragglers) try(ctx context.Context, id string, do func(context.Context
 	switch {
 	case isLate(ctx, err) && s.answered.Load() > answered:
 		s.blame(id)
+	case isLate(ctx, err):
+		s.slow.Store(true)
 	case !errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
 		s.answered.Add(1)
 		s.acquit(id)
