@@ -78,7 +78,7 @@ func (s *Events) Accept(ctx context.Context, a asyncevents.Acceptance) (asynceve
 	if err == nil {
 		err = s.acceptSoon(ctx, call)
 	}
-	if err != nil { // and it may be in a flush still
+	if err != nil {
 		return asyncevents.Receipt{}, s.failure("accept", a.CorrelationID, err)
 	}
 	return call.receipt, nil
@@ -101,12 +101,12 @@ func (s *Events) failure(what, id string, err error) error {
 // acceptSoon accepts an event together with others, or alone where that has to be.
 func (s *Events) acceptSoon(ctx context.Context, call *accepting) error {
 	if s.alone == nil || !s.alone.suspect(call.CorrelationID) {
-		err := joinUntil(ctx, s.accepts, call, call.until.Add(grace))
+		err := join(ctx, s.accepts, call)
 		if !errors.Is(err, errHeldUp) {
 			return err
 		}
 	}
-	return hear(call.until.Add(grace), func(answer chan<- error) { go func() { answer <- s.acceptAlone(call) }() })
+	return s.acceptAlone(call)
 }
 
 func (s *Events) acceptAlone(call *accepting) error {

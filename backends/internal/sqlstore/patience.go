@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/redrive-go/redrive/backends/internal/gather"
 )
 
 // Whoever calls Accept waits less than five seconds, whatever becomes of the database: a client should rather hear that it
@@ -17,8 +15,6 @@ const (
 	// flushPatience is for one flush where others may hold what it waits for: long for a statement, and short enough for a
 	// call to wait for a flush under way, for its own, and to try alone. MySQL gives up waiting after a second.
 	flushPatience = 1200 * time.Millisecond
-	// grace is for flushes to end in that have to: a driver may not notice that their time is up.
-	grace = 200 * time.Millisecond
 )
 
 // errImpatient is for calls that nobody could wait for any longer.
@@ -36,26 +32,4 @@ func limit(batch []*accepting, most time.Duration) (context.Context, context.Can
 // isLate is whether a flush, or a call in it, failed because something took too long.
 func isLate(ctx context.Context, err error) bool {
 	return errors.Is(err, ErrLocked) || err != nil && ctx.Err() != nil
-}
-
-// joinUntil is join for a caller that leaves. What becomes of its call then is unknown, as with other errors.
-func joinUntil[T any](ctx context.Context, g *gather.Gatherer[T], call T, until time.Time) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return hear(until, func(answer chan<- error) { g.Send(call, func(err error) { answer <- err }) })
-}
-
-// hear returns the answer to what was asked, or leaves when it is time.
-func hear(until time.Time, ask func(answer chan<- error)) error {
-	answer := make(chan error, 1)
-	ask(answer)
-	timer := time.NewTimer(time.Until(until))
-	defer timer.Stop()
-	select {
-	case err := <-answer:
-		return err
-	case <-timer.C:
-		return errImpatient
-	}
 }
