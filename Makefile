@@ -65,7 +65,8 @@ bench: servers ## measure what the README says of speed; HTTP needs wrk
 measure:
 	$(BENCH) -bench '^Benchmark(Accept|Consume|Process)$$' -benchtime $(BENCH_EVENTS)x -count $(BENCH_COUNT) .
 	for run in $$(seq $(BENCH_COUNT)); do ($(BENCH) -bench Peers -benchtime $(BENCH_PEERS)x .) || exit 1; done # in turns
-	$(BENCH) -bench Foreign -benchtime $(BENCH_EVENTS)x -count $(BENCH_COUNT) .
+	$(BENCH) -bench 'Foreign/.*/postgres' -benchtime $(BENCH_EVENTS)x -count $(BENCH_COUNT) .
+	$(BENCH) -bench 'Foreign/.*/mysql' -benchtime $(BENCH_PEERS)x -count 1 . # it reads all remains, again and again
 	$(BENCH) -bench Pickup -benchtime 200x -count $(BENCH_COUNT) .
 	$(BENCH) -bench 'HTTP|Replicas' -benchtime 1x -count $(BENCH_COUNT) .
 	$(BENCH) -bench 'Memory|DLQ|Delayed|Waiting' -benchtime 1x .
