@@ -21,7 +21,11 @@
 // innodb_flush_log_at_trx_commit at 0 or 2, a crash can lose events that were accepted, and undo what was settled, of about a
 // second. That is logged as a warning at the start.
 //
+// A transaction that stays open for long, such as a dump in a single transaction, keeps InnoDB from clearing away what was
+// settled, and every claim reads past it: some 20,000 messages settled meanwhile make a claim take tens of milliseconds, and
+// it gets worse with their number. Dump a replica rather than the server of a busy queue.
+//
 // Files: backend.go Open and New; source.go the host's pool; session.go how it is set up; durability.go how the server commits;
 // failure.go the server's errors; schema.go the tables; dialect.go, publishing.go and queue.go the statements; rows.go those of
-// many rows; inserter.go those of publishing for others to run; estimate.go large counts.
+// many rows; inserter.go those of publishing for others to run; estimate.go large counts; patience.go how long intake waits for locks.
 package mysql
