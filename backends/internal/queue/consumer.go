@@ -34,10 +34,13 @@ type consumer struct {
 	unsettled chan struct{} // one token a message that its handler is done with
 	settling  *gather.Gatherer[Settlement]
 
-	base   context.Context // parent of all message contexts: the subscription's values without its end
-	kill   context.CancelFunc
-	store  context.Context // for what has to reach the store; ends when a shutdown has to do without it
-	leave  context.CancelFunc
+	stopping context.Context // ends with the subscription
+	stop     context.CancelFunc
+	base     context.Context // parent of all message contexts: the subscription's values without its end
+	kill     context.CancelFunc
+	store    context.Context // for what has to reach the store; ends when a shutdown has to do without it
+	leave    context.CancelFunc
+
 	mu     sync.Mutex
 	flying map[*delivery]struct{}
 	flight sync.WaitGroup
@@ -66,6 +69,7 @@ func newConsumer(ctx context.Context, s *Subscriber, topic string) *consumer {
 		flying:    map[*delivery]struct{}{},
 	}
 	c.settling = gather.New(maxSettleBatch, 1, c.flushSettlements)
+	c.stopping, c.stop = context.WithCancel(context.Background())
 	c.base, c.kill = context.WithCancel(context.WithoutCancel(ctx))
 	c.store, c.leave = context.WithCancel(context.Background())
 	return c
@@ -73,23 +77,20 @@ func newConsumer(ctx context.Context, s *Subscriber, topic string) *consumer {
 
 // run delivers until one of the channels closes, then drains.
 func (c *consumer) run(unsubscribed, closing <-chan struct{}) {
-	stop, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	go func() {
 		select {
 		case <-unsubscribed:
 		case <-closing:
-		case <-stop.Done():
 		}
-		cancel()
+		c.stop()
 	}()
 	var keeping, claiming sync.WaitGroup
 	keepers, endKeepers := context.WithCancel(context.Background())
 	defer endKeepers()
 	keeping.Go(func() { c.keepLeases(keepers) })
-	keeping.Go(func() { c.keepWatch(stop) })
-	claiming.Go(func() { (&claimer{consumer: c}).claimAll(stop) })
-	c.handOutAll(stop)
+	keeping.Go(func() { c.keepWatch(c.stopping) })
+	claiming.Go(func() { (&claimer{consumer: c}).claimAll(c.stopping) })
+	c.handOutAll(c.stopping)
 	close(c.out)
 	c.drain(func() {
 		claiming.Wait()
@@ -263,21 +264,19 @@ func (c *consumer) unfinished(claimed Claimed, reason error) Settlement {
 }
 
 // settle ends a delivery. Its place is free at once: the next message is handed out while this one is settled. unsettled
-// keeps the two from drifting apart when the store is slow.
+// keeps the two from drifting apart when the store is slow. After the end of the subscription no next message is handed out, and
+// nothing waits: least of all the shutdown.
 func (c *consumer) settle(d *delivery, s Settlement) {
 	select {
 	case c.unsettled <- struct{}{}:
-	case <-c.store.Done():
-		c.forget(d)
-		return
+	case <-c.stopping.Done():
 	}
 	c.settlingOf(d).Send(s, func(err error) {
 		if err != nil {
 			go c.settleAgain(d, s)
 			return
 		}
-		<-c.unsettled
-		c.forget(d)
+		c.settled(d)
 	})
 }
 
@@ -289,13 +288,18 @@ func (c *consumer) settlingOf(d *delivery) *gather.Gatherer[Settlement] {
 	return c.settling
 }
 
+func (c *consumer) settled(d *delivery) {
+	select {
+	case <-c.unsettled:
+	default: // it did not wait for a token
+	}
+	c.forget(d)
+}
+
 // settleAgain tries until the store answers or the claim cannot hold any longer. A settlement that is lost in the end
 // means a second delivery, never a lost message.
 func (c *consumer) settleAgain(d *delivery, s Settlement) {
-	defer func() {
-		<-c.unsettled
-		c.forget(d)
-	}()
+	defer c.settled(d)
 	var trouble backoff
 	for giveUp := time.Now().Add(c.cfg.Lease); ; {
 		pause(c.store, trouble.next(), nil)

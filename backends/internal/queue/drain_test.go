@@ -103,6 +103,34 @@ func TestCloseWithoutAStore(t *testing.T) {
 	}
 }
 
+// Nothing stands in the way of a shutdown when as many outcomes wait for the store as may, and messages that it must give back.
+func TestCloseWhileOutcomesPileUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &piling{endless: endless{takes: time.Millisecond}}
+		sub, err := NewSubscriber(p, asyncevents.SubscriberConfig{Concurrency: 10, CloseTimeout: time.Second},
+			slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		messages, err := sub.Subscribe(context.Background(), "t")
+		require.NoError(t, err)
+		for range 20 {
+			(<-messages).Ack()
+		}
+		time.Sleep(time.Second) // what was claimed ahead is to go back
+		began := time.Now()
+		require.NoError(t, sub.Close())
+		assert.Equal(t, time.Second+leaveTime, time.Since(began))
+	})
+}
+
+// piling is a driver that takes no outcomes.
+type piling struct{ endless }
+
+func (p *piling) Settle(ctx context.Context, _ []Settlement) ([]bool, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
 // What was not settled in time was not lost: the messages are held still, until their leases run out.
 func TestCloseGivesBackInTheEnd(t *testing.T) {
 	t.Parallel()
