@@ -19,6 +19,8 @@ const (
 			u.wait > 0, CASE WHEN u.wait > 0 THEN {now} + u.wait ELSE 0 END
 		FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::bytea[], ?::bigint[])
 			AS u (topic, uuid, metadata, history, redrives, payload, wait)`
+	// An event and its callback may be settled at once, and moved back. All of these lock the rows of events in one order.
+	//
 	// An empty status is one that is to be tried again after wait, an empty callback leaves it as it is.
 	recordEvents = `
 		UPDATE {events} e SET
@@ -28,15 +30,20 @@ const (
 			next_attempt_at = CASE u.status WHEN '' THEN {now} + u.wait ELSE 0 END,
 			callback = CASE u.callback WHEN '' THEN e.callback ELSE u.callback END,
 			callback_updated_at = CASE u.callback WHEN '' THEN e.callback_updated_at ELSE {now} END
-		FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[], ?::text[])
-			AS u (id, status, response, attempts, wait, callback)
+		FROM (
+			SELECT * FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[], ?::text[])
+				AS u (id, status, response, attempts, wait, callback) ORDER BY id COLLATE "C"
+		) u
 		WHERE e.correlation_id = u.id`
 	recordCallbacks = `
 		UPDATE {events} e SET
 			callback = CASE u.callback WHEN '' THEN e.callback ELSE u.callback END,
 			callback_attempts = u.attempts, callback_updated_at = {now},
 			callback_next_at = CASE u.callback WHEN '' THEN {now} + u.wait ELSE 0 END
-		FROM unnest(?::text[], ?::text[], ?::bigint[], ?::bigint[]) AS u (id, callback, attempts, wait)
+		FROM (
+			SELECT * FROM unnest(?::text[], ?::text[], ?::bigint[], ?::bigint[])
+				AS u (id, callback, attempts, wait) ORDER BY id COLLATE "C"
+		) u
 		WHERE e.correlation_id = u.id`
 
 	// What a redrive moves is one topic's entries between two ids. Their payloads do not leave the server.
@@ -51,11 +58,13 @@ const (
 	moveBack   = moveEntries + ` SELECT count(*) FROM moved`
 	moveEvents = moveEntries + `, told AS (
 			UPDATE {events} e SET status = 'retried', next_attempt_at = 0, updated_at = {now}
-			FROM moved WHERE e.correlation_id = moved.correlation_id
+			FROM (SELECT correlation_id FROM moved ORDER BY correlation_id COLLATE "C") u
+			WHERE e.correlation_id = u.correlation_id
 		) SELECT count(*) FROM moved`
 	moveCallbacks = moveEntries + `, told AS (
 			UPDATE {events} e SET callback = 'pending', callback_next_at = 0, callback_updated_at = {now}
-			FROM moved WHERE e.correlation_id = moved.correlation_id
+			FROM (SELECT correlation_id FROM moved ORDER BY correlation_id COLLATE "C") u
+			WHERE e.correlation_id = u.correlation_id
 		) SELECT count(*) FROM moved`
 )
 

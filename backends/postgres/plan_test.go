@@ -19,6 +19,12 @@ import (
 func newTestDialect(t *testing.T) *dialect {
 	t.Helper()
 	dsn, schema := testserver.PostgresSchema(t)
+	return openTestDialect(t, dsn, schema)
+}
+
+// openTestDialect returns a dialect on a schema, or on the database's own where it has no name.
+func openTestDialect(t *testing.T, dsn, schema string) *dialect {
+	t.Helper()
 	p, err := pgxpool.New(t.Context(), dsn)
 	require.NoError(t, err)
 	n, err := (&Config{Schema: schema}).names()

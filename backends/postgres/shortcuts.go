@@ -28,13 +28,18 @@ const (
 			THEN (SELECT coalesce(json_agg(correlation_id)::text, '[]') FROM fresh) ELSE '' END`
 	finishAll = `
 		WITH ended AS (
-			DELETE FROM {messages} m USING unnest(?::bigint[], ?::bigint[]) AS c (id, claim)
+			DELETE FROM {messages} m
+			USING (SELECT * FROM unnest(?::bigint[], ?::bigint[]) AS c (id, claim) ORDER BY id) c
 			WHERE m.id = c.id AND m.claim = c.claim RETURNING m.id, m.claim
 		), told AS (
 			UPDATE {events} e SET status = u.status, response = u.response, attempts = u.attempts, updated_at = {now},
 				next_attempt_at = 0
-			FROM unnest(?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[])
-				AS u (message, claim, id, status, response, attempts) JOIN ended ON ended.id = u.message AND ended.claim = u.claim
+			FROM (
+				SELECT u.* FROM unnest(?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[])
+					AS u (message, claim, id, status, response, attempts)
+					JOIN ended ON ended.id = u.message AND ended.claim = u.claim
+				ORDER BY u.id COLLATE "C"
+			) u
 			WHERE e.correlation_id = u.id
 		)
 		SELECT CASE WHEN (SELECT count(*) FROM ended) < ?
