@@ -167,7 +167,7 @@ func TestSlowServerKeepsItsBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var slow atomic.Bool
 		slow.Store(true)
-		e := stallingEvents(func(ctx context.Context, ids []any) error {
+		e := stallingEvents(func(ctx context.Context, _ []any) error {
 			if !slow.Load() {
 				return nil
 			}
