@@ -132,21 +132,19 @@ func (s *Events) flushAccepts(batch []*accepting) []error {
 	began := time.Now()
 	s.acceptAll(ctx, batch)
 	if s.alone != nil {
-		s.alone.flushed(time.Since(began), ctx.Err() != nil)
-	}
-	if split {
-		s.sendAlone(ctx, batch)
+		s.alone.flushed(time.Since(began), most, ctx.Err() != nil)
+		s.triage(ctx, batch, split)
 	}
 	return answers(batch)
 }
 
-// sendAlone has those calls of a batch tried alone that were late.
-func (s *Events) sendAlone(ctx context.Context, batch []*accepting) {
+// triage counts the calls of a batch that the server answered, and has those tried alone that were late, if it is to be split.
+func (s *Events) triage(ctx context.Context, batch []*accepting, split bool) {
 	for _, a := range batch {
-		switch {
-		case isLate(ctx, a.err):
+		switch late := isLate(ctx, a.err); {
+		case late && split:
 			a.err = errHeldUp
-		case !errors.Is(a.err, ErrUnavailable):
+		case !late && !errors.Is(a.err, ErrUnavailable):
 			s.alone.answered.Add(1)
 		}
 	}

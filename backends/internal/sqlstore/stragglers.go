@@ -40,9 +40,10 @@ func (s *stragglers) patience() (most time.Duration, split bool) {
 	return flushPatience, true
 }
 
-// flushed notes how long a batch took. One that was slow has to be quick once, or fail, before the others are split again.
-func (s *stragglers) flushed(took time.Duration, late bool) {
-	if late || took < flushPatience {
+// flushed notes how long a batch took that was waited for. Batches are split again once one of them was quick, or failed
+// with all the time that it could have.
+func (s *stragglers) flushed(took, most time.Duration, late bool) {
+	if late && most == callPatience || !late && took < flushPatience {
 		s.slow.Store(false)
 	}
 }
