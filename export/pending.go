@@ -13,10 +13,22 @@ type pending struct {
 	unfinished string
 	name       string
 	ended      bool
+	unsynced   int // bytes written since the last sync
 }
 
+// syncEvery is after how many bytes a file is synced that is being written. All of it at the end would keep the disk busy for
+// so long that others, such as the database that is read, could not commit meanwhile.
+const syncEvery = 4 << 20
+
 // Write appends to the file.
-func (p *pending) Write(b []byte) (int, error) { return p.file.Write(b) }
+func (p *pending) Write(b []byte) (int, error) {
+	n, err := p.file.Write(b)
+	if p.unsynced += n; err == nil && p.unsynced >= syncEvery {
+		p.unsynced = 0
+		err = p.file.Sync()
+	}
+	return n, err
+}
 
 // Commit makes the content durable, then the name. Where a later Create of the same name superseded this file, its
 // unfinished name is gone, and the rename fails.
