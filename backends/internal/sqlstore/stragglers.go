@@ -23,8 +23,15 @@ type stragglers struct {
 	answered atomic.Int64 // how many calls the server answered, here or in batches
 	slow     atomic.Bool  // it is the server that takes long, and batches get all the time that their callers have
 
-	mu    sync.Mutex
-	known map[string]struct{} // the suspects
+	mu      sync.Mutex
+	known   map[string]struct{} // the suspects
+	doubted doubt
+}
+
+// doubt is an id that was late alone while nobody got an answer: it may be held, or the server is slow.
+type doubt struct {
+	id       string
+	answered int64 // by then
 }
 
 func newStragglers(lanes int) *stragglers {
@@ -71,7 +78,7 @@ func (s *stragglers) try(ctx context.Context, id string, do func(context.Context
 	case isLate(ctx, err) && s.answered.Load() > answered:
 		s.blame(id)
 	case isLate(ctx, err):
-		s.slow.Store(true)
+		s.doubt(id, answered)
 	case !errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
 		s.answered.Add(1)
 		s.acquit(id)
@@ -110,6 +117,17 @@ func (s *stragglers) blame(id string) {
 		clear(s.known) // whoever is to blame comes back
 	}
 	s.known[id] = struct{}{}
+}
+
+// doubt notes an id that was late while nobody got an answer. Where another one was before, and nobody got one since, it is the
+// server that is slow.
+func (s *stragglers) doubt(id string, answered int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.doubted.id != "" && s.doubted.id != id && s.doubted.answered == answered {
+		s.slow.Store(true)
+	}
+	s.doubted = doubt{id, answered}
 }
 
 func (s *stragglers) acquit(id string) {
