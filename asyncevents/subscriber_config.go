@@ -28,6 +28,11 @@ type SubscriberConfig struct {
 	// Policy says when a message comes back whose Nack names no delay, and one whose consumer died. Defaults to
 	// retry.Policy's defaults.
 	Policy retry.Policy
+	// Relay is for a consumer that only hands messages on to another transport: an attempt that ended without a word, by a
+	// lost lease or a shutdown, was none at what the message stands for, and is not added to its history. It counts as a
+	// delivery all the same. It holds for what this consumer finds lost, so all consumers of a topic should agree.
+	// Defaults to false.
+	Relay bool
 }
 
 // Defaults of SubscriberConfig.

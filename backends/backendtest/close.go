@@ -17,6 +17,7 @@ var closeCases = []testCase{
 	{"waits for handlers and settles them", closeWaits},
 	{"gives back what no handler saw", closeGivesBack},
 	{"cuts off handlers that do not end", closeCutsOff},
+	{"a relay that is cut off leaves the history as it was", closeCutsOffRelay},
 	{"the end of the subscription's context does the same", closeByContext},
 	{"twice and at once", closeTwice},
 	{"publisher", closePublisher},
@@ -125,6 +126,24 @@ func closeCutsOff(t *testing.T, f *fixture) {
 	delivery := retry.DeliveryOf(msg)
 	assert.Equal(t, 2, delivery.Attempt)
 	assert.Len(t, delivery.History, 1)
+	msg.Ack()
+	f.requireEmpty(t, topic)
+}
+
+func closeCutsOffRelay(t *testing.T, f *fixture) {
+	cfg := quick()
+	cfg.CloseTimeout = 50 * time.Millisecond
+	cfg.Relay = true
+	sent := relayed()
+	require.NoError(t, f.Publisher.Publish(topic, sent))
+	subscriber, messages := f.subscribe(t, cfg)
+	stuck := receive(t, messages)
+	stuck.Metadata.Set("k", "changed by one that was cut off")
+	requireDone(t, closing(t, subscriber))
+
+	msg := receive(t, f.consume(t, topic, quick()))
+	assert.Equal(t, 2, retry.DeliveryOf(msg).Attempt)
+	requireRelayed(t, sent, msg)
 	msg.Ack()
 	f.requireEmpty(t, topic)
 }

@@ -14,6 +14,7 @@ import (
 
 var leaseCases = []testCase{
 	{"a consumer that dies loses its message", leaseExpires},
+	{"a relay's lost attempts are not recorded", leaseRelayed},
 	{"another consumer takes over", leaseTakenOver},
 	{"a claim that was lost cannot be acknowledged", leaseLostAck},
 	{"a claim that was lost cannot be nacked", leaseLostNack},
@@ -41,6 +42,36 @@ func leaseExpires(t *testing.T, f *fixture) {
 			assert.False(t, a.StartedAt.IsZero())
 		}
 	}
+}
+
+func leaseRelayed(t *testing.T, f *fixture) {
+	sent := relayed()
+	require.NoError(t, f.Publisher.Publish(topic, sent))
+	cfg := forgetful()
+	cfg.Relay = true
+	messages := f.consume(t, topic, cfg)
+	for n := 1; n <= 3; n++ {
+		msg := receive(t, messages)
+		assert.Equal(t, n, retry.DeliveryOf(msg).Attempt)
+		requireRelayed(t, sent, msg)
+		msg.Metadata.Set("k", "changed by one that died")
+	}
+}
+
+// relayed is a message that has been tried once.
+func relayed() *message.Message {
+	msg := newMessage("x")
+	msg.Metadata.Set("k", "v")
+	msg.Metadata.Set(retry.MetadataHistory, retry.History{attempt(1, "boom")}.String())
+	return msg
+}
+
+// requireRelayed requires that a message is as it was sent.
+func requireRelayed(t *testing.T, sent, msg *message.Message) {
+	t.Helper()
+	assert.Equal(t, sent.UUID, msg.UUID)
+	assert.Equal(t, "v", msg.Metadata.Get("k"))
+	assert.Equal(t, retry.History{attempt(1, "boom")}, retry.DeliveryOf(msg).History)
 }
 
 func leaseTakenOver(t *testing.T, f *fixture) {

@@ -37,10 +37,16 @@ func (c *Claim) MarkSettled() { c.settled.Store(true) }
 
 type claimKey struct{}
 
-// ClaimFrom returns the claim on the message whose context is ctx, if d made it. It may have been settled or lost
-// meanwhile: the driver's own fence tells.
-func ClaimFrom(ctx context.Context, d Driver) (*Claim, bool) {
+// ClaimOf returns the claim on the message whose context is ctx, whichever driver made it. It may have been settled or
+// lost meanwhile: the driver's own fence tells.
+func ClaimOf(ctx context.Context) (*Claim, bool) {
 	c, ok := ctx.Value(claimKey{}).(*Claim)
+	return c, ok
+}
+
+// ClaimFrom is ClaimOf for a claim that d made.
+func ClaimFrom(ctx context.Context, d Driver) (*Claim, bool) {
+	c, ok := ClaimOf(ctx)
 	if !ok || c.Driver != d {
 		return nil, false
 	}

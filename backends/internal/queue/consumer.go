@@ -230,7 +230,7 @@ func (c *consumer) outcome(d *delivery) Settlement {
 	case <-d.msg.Nacked():
 		return c.again(d)
 	default:
-		return c.unfinished(d.Claimed, errAbandoned)
+		return unfinished(&c.cfg, &d.Claimed, 1, errAbandoned)
 	}
 }
 
@@ -242,25 +242,6 @@ func (c *consumer) again(d *delivery) Settlement {
 		wait = c.cfg.Policy.Backoff(d.Attempt)
 	}
 	return LaterFrom(d.ID, d.Owner, wait, d.msg.Metadata)
-}
-
-// unfinished is the settlement of an attempt that ended without a word: it is recorded, and the next one waits as
-// after any other failure.
-func (c *consumer) unfinished(claimed Claimed, reason error) Settlement {
-	history, _ := retry.ParseHistory(claimed.History)
-	history = history.Append(retry.Attempt{
-		Number:     history.Last() + 1,
-		StartedAt:  claimed.ClaimedAt.UTC(),
-		DurationMS: time.Since(claimed.ClaimedAt).Milliseconds(),
-		Error:      reason.Error(),
-	})
-	wait := c.cfg.Policy.Backoff(claimed.Attempt)
-	s := Settlement{ID: claimed.ID, Owner: claimed.Owner, Outcome: Later, After: wait}
-	if claimed.Damage == nil {
-		s.Metadata, _ = SplitMetadata(claimed.Metadata)
-		s.History = history.String()
-	}
-	return s
 }
 
 // settle ends a delivery. Its place is free at once: the next message is handed out while this one is settled. unsettled

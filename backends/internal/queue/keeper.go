@@ -97,13 +97,6 @@ func (c *consumer) keepWatch(ctx context.Context) {
 	}
 }
 
-// spread is how much longer a message waits whose lease ran out. Those that were lost together, because one of them
-// ended the process, must come back apart: in step, they would all be lost again with it until none has attempts left.
-func (c *consumer) spread(attempt int) time.Duration {
-	limit := time.Duration(max(attempt, 1)) * (c.cfg.Lease / 4)
-	return rand.N(limit) //nolint:gosec // spreads load, guards nothing
-}
-
 func (c *consumer) freeExpired(ctx context.Context) (int, error) {
 	expired, err := c.driver.Expired(ctx, c.topic, expiredBatch)
 	if err != nil || len(expired) == 0 {
@@ -111,8 +104,7 @@ func (c *consumer) freeExpired(ctx context.Context) (int, error) {
 	}
 	settlements := make([]Settlement, len(expired))
 	for i := range expired {
-		settlements[i] = c.unfinished(expired[i], errLost)
-		settlements[i].After += c.spread(expired[i].Attempt)
+		settlements[i] = Lost(&c.cfg, &expired[i], 1)
 	}
 	held, err := c.driver.Settle(ctx, settlements)
 	if err != nil {

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -67,12 +66,6 @@ func (s *Subscriber) Close() error {
 	s.consumers.Wait()
 	return nil
 }
-
-// errAbandoned is recorded for an attempt that was still running when its consumer had to end.
-var errAbandoned = errors.New("the attempt was cut off by a shutdown")
-
-// errLost is recorded for an attempt whose lease ran out.
-var errLost = errors.New("the attempt did not end: its process died, or it outlived its time limit")
 
 // backoff is the growing wait between tries to reach a store that does not answer.
 type backoff struct{ wait time.Duration }
