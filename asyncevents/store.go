@@ -33,6 +33,11 @@ type Store interface {
 	// of a call's own event. Calls made at the same time share their commits.
 	Accept(ctx context.Context, acceptance Acceptance) (Receipt, error)
 
+	// Withdraw removes the record of an event that could not be handed to a transport apart from the store: one that is
+	// still queued and of which no attempt has ended. Where there is none, or it went further, nothing changes and the error
+	// is nil. It touches no message.
+	Withdraw(ctx context.Context, correlationID string) error
+
 	// Find returns the record of an event, or ErrNotFound.
 	Find(ctx context.Context, correlationID string) (Record, error)
 
@@ -64,14 +69,14 @@ type TxStore interface {
 type Acceptance struct {
 	// CorrelationID names the event, 1 to 128 bytes.
 	CorrelationID string
+	// Generated is whether the library made CorrelationID a moment ago, so that no other event has it. A Store need not
+	// look at it.
+	Generated bool
 	// BodyHash is the SHA-256 of the body, by which the same event sent again is told from another one.
 	BodyHash [32]byte
 	// AcceptedAt is when the event came in.
 	AcceptedAt time.Time
 	// Topic is where Message is published; not read where that is nil.
-	// Generated is whether the library made CorrelationID a moment ago, so that no other event has it. A Store need not
-	// look at it.
-	Generated bool
 	Topic string
 	// Message carries the event: its UUID is the correlation id, its payload the body. Where it is nil the event is recorded
 	// and nothing is published: the caller has a transport apart from the store.
