@@ -89,7 +89,8 @@ func (s *Service) store(ctx context.Context, event *Event, generated bool, store
 	}
 	inject(ctx, msg.Metadata)
 	receipt, err := store(Acceptance{
-		CorrelationID: event.ID, BodyHash: hash, AcceptedAt: event.AcceptedAt, Topic: s.topic(EventsQueue), Message: msg,
+		CorrelationID: event.ID, Generated: generated, BodyHash: hash, AcceptedAt: event.AcceptedAt,
+		Topic: s.topic(EventsQueue), Message: msg,
 	})
 	switch {
 	case err != nil:

@@ -27,8 +27,8 @@ var (
 // any number of goroutines. An error other than this package's sentinels means that the store could not be
 // reached or used.
 type Store interface {
-	// Accept records an event and hands its message to the transport: after a nil error both survive a crash; after an
-	// error neither may be relied on. Where the correlation id is known already, nothing is
+	// Accept records an event and hands its message, if it has one, to the transport: after a nil error both survive a crash;
+	// after an error neither may be relied on. Where the correlation id is known already, nothing is
 	// recorded or published, and the Receipt says so; a store that tries again after the answer to a commit was lost may say so
 	// of a call's own event. Calls made at the same time share their commits.
 	Accept(ctx context.Context, acceptance Acceptance) (Receipt, error)
@@ -64,13 +64,17 @@ type TxStore interface {
 type Acceptance struct {
 	// CorrelationID names the event, 1 to 128 bytes.
 	CorrelationID string
+	// Generated is whether the library made CorrelationID a moment ago, so that no other event has it. A Store need not
+	// look at it.
+	Generated bool
 	// BodyHash is the SHA-256 of the body, by which the same event sent again is told from another one.
 	BodyHash [32]byte
 	// AcceptedAt is when the event came in.
 	AcceptedAt time.Time
-	// Topic is where Message is published.
+	// Topic is where Message is published; not read where that is nil.
 	Topic string
-	// Message carries the event: its UUID is the correlation id, its payload the body.
+	// Message carries the event: its UUID is the correlation id, its payload the body. Where it is nil the event is recorded
+	// and nothing is published: the caller has a transport apart from the store.
 	Message *message.Message
 }
 

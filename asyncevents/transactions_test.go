@@ -177,6 +177,30 @@ func TestAcceptTx(t *testing.T) {
 	})
 }
 
+// An event without a message is recorded with the host's transaction as well, and nothing is published.
+func TestAcceptTxWithoutAMessage(t *testing.T) {
+	onEachHost(t, func(t *testing.T, h *host) {
+		b := h.open(t)
+		t.Cleanup(func() { require.NoError(t, b.Close()) })
+		accept := func(id string, end func(*hostTx) error) asyncevents.Receipt {
+			tx, err := h.begin(t.Context())
+			require.NoError(t, err)
+			receipt, err := b.Transactions.AcceptTx(t.Context(), tx.tx, asyncevents.Acceptance{CorrelationID: id})
+			require.NoError(t, err)
+			require.NoError(t, end(tx))
+			return receipt
+		}
+		commit, rollback := func(tx *hostTx) error { return tx.commit() }, func(tx *hostTx) error { return tx.rollback() }
+		assert.False(t, accept("e0", commit).Known)
+		assert.True(t, accept("e0", commit).Known)
+		assert.False(t, accept("e1", rollback).Known)
+		assert.Equal(t, []string{"e0"}, h.accepted(t))
+		backlog, err := b.Backlog(t.Context(), "")
+		require.NoError(t, err)
+		assert.Zero(t, backlog)
+	})
+}
+
 func TestAcceptTxOfAKnownEvent(t *testing.T) {
 	onEachHost(t, func(t *testing.T, h *host) {
 		var seen starts

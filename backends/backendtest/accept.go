@@ -21,6 +21,9 @@ var acceptCases = []testCase{
 	{"knows the event again", acceptKnows},
 	{"makes one event of calls at the same time", acceptConcurrently},
 	{"takes any body", acceptAnyBody},
+	{"without a message records the event only", acceptRecordOnly},
+	{"without a message knows the event again", acceptRecordOnlyKnows},
+	{"with and without messages at the same time", acceptMixed},
 	{"unknown event is not found", findUnknown},
 }
 
@@ -101,6 +104,72 @@ func acceptAnyBody(t *testing.T, f *fixture) {
 		assert.Equal(t, string(odd()[msg.UUID]), string(msg.Payload), msg.UUID)
 		msg.Ack()
 	}
+}
+
+func acceptRecordOnly(t *testing.T, f *fixture) {
+	a := recordOnly("e-1", "{}")
+	receipt, err := f.Events.Accept(t.Context(), a)
+	require.NoError(t, err)
+	assert.False(t, receipt.Known)
+	record := f.find(t, "e-1")
+	assert.Equal(t, a.BodyHash, record.BodyHash)
+	assert.Equal(t, asyncevents.StatusQueued, record.Status)
+	assert.WithinDuration(t, a.AcceptedAt, record.CreatedAt, time.Millisecond)
+	f.requireEmpty(t, topic)
+	f.requireEmpty(t, "")
+
+	require.NoError(t, f.Events.Settle(t.Context(), processed("e-1")))
+	record = f.find(t, "e-1")
+	assert.Equal(t, asyncevents.StatusProcessed, record.Status)
+	assert.Equal(t, 1, record.Attempts)
+}
+
+func acceptRecordOnlyKnows(t *testing.T, f *fixture) {
+	for _, a := range []asyncevents.Acceptance{recordOnly("recorded", "first"), acceptance("published", "first")} {
+		_, err := f.Events.Accept(t.Context(), a)
+		require.NoError(t, err)
+		for _, again := range []asyncevents.Acceptance{
+			recordOnly(a.CorrelationID, "another"), acceptance(a.CorrelationID, "another"),
+		} {
+			receipt, err := f.Events.Accept(t.Context(), again)
+			require.NoError(t, err)
+			want := asyncevents.Receipt{Known: true, BodyHash: a.BodyHash, Status: asyncevents.StatusQueued}
+			assert.Equal(t, want, receipt)
+		}
+	}
+	f.requireBacklog(t, topic, asyncevents.Backlog{Ready: 1})
+}
+
+func acceptMixed(t *testing.T, f *fixture) {
+	const callers = 100
+	var fresh atomic.Int64
+	accept := func(a asyncevents.Acceptance) {
+		receipt, err := f.Events.Accept(t.Context(), a)
+		assert.NoError(t, err)
+		if !receipt.Known {
+			fresh.Add(1)
+		}
+	}
+	elsewhere := func(id string) asyncevents.Acceptance {
+		a := acceptance(id, "{}")
+		a.Topic = "elsewhere"
+		return a
+	}
+	var group sync.WaitGroup
+	for range callers {
+		group.Go(func() {
+			accept(recordOnly(watermill.NewUUID(), "{}"))
+			accept(acceptance(watermill.NewUUID(), "{}"))
+			accept(recordOnly("e-1", "{}"))
+			accept(elsewhere(watermill.NewUUID()))
+		})
+	}
+	group.Wait()
+	assert.EqualValues(t, 3*callers+1, fresh.Load())
+	f.requireBacklog(t, topic, asyncevents.Backlog{Ready: callers})
+	f.requireBacklog(t, "elsewhere", asyncevents.Backlog{Ready: callers})
+	f.requireEmpty(t, "")
+	assert.Equal(t, asyncevents.StatusQueued, f.find(t, "e-1").Status)
 }
 
 func findUnknown(t *testing.T, f *fixture) {

@@ -27,6 +27,13 @@ func acceptance(id, body string) asyncevents.Acceptance {
 	}
 }
 
+// recordOnly is a new event without a message.
+func recordOnly(id, body string) asyncevents.Acceptance {
+	a := acceptance(id, body)
+	a.Topic, a.Message = "", nil
+	return a
+}
+
 // entry is a dead letter of a message that was tried once.
 func entry(queue, messageID string) dlq.Entry {
 	return dlq.Entry{

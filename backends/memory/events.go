@@ -13,9 +13,12 @@ import (
 // events remembers what became of every event. It implements asyncevents.Store.
 type events struct{ *state }
 
-// Accept records an event and publishes its message.
+// Accept records an event and publishes its message, if it has one.
 func (e *events) Accept(ctx context.Context, a asyncevents.Acceptance) (asyncevents.Receipt, error) {
-	it, after := newItem(a.Message)
+	var message waiting
+	if a.Message != nil {
+		message.item, message.after = newItem(a.Message)
+	}
 	if err := e.lock(ctx, "accept event %q", a.CorrelationID); err != nil {
 		return asyncevents.Receipt{}, err
 	}
@@ -30,7 +33,9 @@ func (e *events) Accept(ctx context.Context, a asyncevents.Acceptance) (asynceve
 		CreatedAt:     a.AcceptedAt.UTC(),
 		UpdatedAt:     a.AcceptedAt.UTC(),
 	}
-	e.publish(a.Topic, time.Now(), waiting{it, after})
+	if message.item != nil {
+		e.publish(a.Topic, time.Now(), message)
+	}
 	return asyncevents.Receipt{}, nil
 }
 

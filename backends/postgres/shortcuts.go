@@ -11,7 +11,8 @@ import (
 	"github.com/redrive-go/redrive/backends/internal/sqlstore"
 )
 
-// Both statements return what they found only where these are fewer than expected: as good as never.
+// Both statements return what they found only where these are fewer than expected: as good as never. What has no payload has
+// no message.
 const (
 	acceptAll = `
 		WITH given AS MATERIALIZED (
@@ -22,7 +23,8 @@ const (
 			SELECT id, hash, 'queued', at, at FROM given ON CONFLICT DO NOTHING RETURNING correlation_id
 		), sent AS (
 			INSERT INTO {messages} (topic, uuid, metadata, payload)
-			SELECT ?, id, metadata, payload FROM given WHERE id IN (SELECT correlation_id FROM fresh)
+			SELECT ?, id, metadata, payload FROM given
+			WHERE payload IS NOT NULL AND id IN (SELECT correlation_id FROM fresh)
 		)
 		SELECT CASE WHEN (SELECT count(*) FROM fresh) < ?
 			THEN (SELECT coalesce(json_agg(correlation_id)::text, '[]') FROM fresh) ELSE '' END`

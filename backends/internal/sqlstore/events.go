@@ -54,7 +54,7 @@ type accepting struct {
 	asyncevents.Acceptance
 	answer
 	until   time.Time // how long its caller waits
-	message Outgoing
+	message Outgoing  // of no meaning where the Acceptance has none
 	receipt asyncevents.Receipt
 	known   bool // as the shortcut found out
 }
@@ -86,7 +86,9 @@ func (s *Events) Accept(ctx context.Context, a asyncevents.Acceptance) (asynceve
 
 func newAccepting(a asyncevents.Acceptance) (call *accepting, err error) {
 	call = &accepting{Acceptance: a, until: time.Now().Add(callPatience)}
-	call.message, err = NewOutgoing(a.Topic, a.Message)
+	if a.Message != nil {
+		call.message, err = NewOutgoing(a.Topic, a.Message)
+	}
 	return call, err
 }
 
@@ -156,8 +158,9 @@ func (s *Events) acceptAll(ctx context.Context, batch []*accepting) {
 	if s.shortcuts != nil {
 		var firsts []*accepting
 		seen := make(map[string]struct{}, len(batch))
-		firsts, others = split(others, func(a *accepting) bool { return a.isFirst(batch[0].Topic, seen) })
-		each(firsts, func(some []*accepting) error { return s.acceptQuickly(ctx, some) })
+		topic := firstTopic(batch)
+		firsts, others = split(others, func(a *accepting) bool { return a.isFirst(topic, seen) })
+		each(firsts, func(some []*accepting) error { return s.acceptQuickly(ctx, topic, some) })
 		for _, a := range firsts {
 			if a.known && a.err == nil {
 				others = append(others, a)
@@ -211,17 +214,19 @@ func (s *Events) acceptBriefly(t Tx, batch []*accepting) (published []Outgoing, 
 	return published, err
 }
 
-// accept records new events and publishes their messages.
+// accept records new events and publishes their messages, of those that have one.
 func (s *Events) accept(t Tx, batch []*accepting) ([]Outgoing, error) {
 	if len(batch) == 0 {
 		return nil, nil
 	}
 	args := make([]any, 0, len(eventColumns)*len(batch))
-	published := make([]Outgoing, len(batch))
-	for i, a := range batch {
+	published := make([]Outgoing, 0, len(batch))
+	for _, a := range batch {
 		at := Micros(a.AcceptedAt)
 		args = append(args, a.CorrelationID, a.BodyHash[:], string(asyncevents.StatusQueued), at, at)
-		published[i] = a.message
+		if a.Message != nil {
+			published = append(published, a.message)
+		}
 	}
 	inserted, err := s.dialect.Insert(t, "events", eventColumns, args)
 	if err != nil {
@@ -229,6 +234,9 @@ func (s *Events) accept(t Tx, batch []*accepting) ([]Outgoing, error) {
 	}
 	if inserted < int64(len(batch)) {
 		return nil, errKnown
+	}
+	if len(published) == 0 {
+		return nil, nil
 	}
 	return published, s.dialect.Publish(t, byTopic(published))
 }

@@ -44,7 +44,7 @@ func (s *Transactions) accept(ctx context.Context, tx any, call *accepting) (asy
 		}
 		return call.receipt, err
 	}
-	if err == nil {
+	if err == nil && call.Message != nil {
 		s.events.queue.ringSoon(call.Topic)
 	}
 	return asyncevents.Receipt{}, err
