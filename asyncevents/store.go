@@ -33,6 +33,11 @@ type Store interface {
 	// of a call's own event. Calls made at the same time share their commits.
 	Accept(ctx context.Context, acceptance Acceptance) (Receipt, error)
 
+	// Withdraw removes the record of an event that could not be handed to a transport apart from the store: one that is
+	// still queued and of which no attempt has ended. Where there is none, or it went further, nothing changes and the error
+	// is nil. It touches no message.
+	Withdraw(ctx context.Context, correlationID string) error
+
 	// Find returns the record of an event, or ErrNotFound.
 	Find(ctx context.Context, correlationID string) (Record, error)
 

@@ -64,6 +64,7 @@ func backendClosed(t *testing.T, f *fixture) {
 	require.NoError(t, f.Close())
 	ctx := t.Context()
 	_, acceptErr := f.Events.Accept(ctx, acceptance("e-2", "{}"))
+	withdrawErr := f.Events.Withdraw(ctx, "e-1")
 	_, findErr := f.Events.Find(ctx, "e-1")
 	_, statErr := f.DeadLetters.Stat(ctx, deadQueue)
 	_, settingsErr := f.Jobs.Settings(ctx)
@@ -71,7 +72,7 @@ func backendClosed(t *testing.T, f *fixture) {
 	_, auditErr := f.Audit.List(ctx, 0, 1)
 	for name, err := range map[string]error{
 		"ping": f.Ping(ctx), "publish": f.Publisher.Publish(topic, newMessage("x")),
-		"accept": acceptErr, "find": findErr, "stat": statErr,
+		"accept": acceptErr, "withdraw": withdrawErr, "find": findErr, "stat": statErr,
 		"settings": settingsErr, "exports": exportErr, "audit": auditErr,
 	} {
 		require.Error(t, err, name)

@@ -39,6 +39,7 @@ func Run(t *testing.T, h Harness) {
 	}{
 		{"Backend", backendCases},
 		{"Accept", acceptCases},
+		{"Withdraw", withdrawCases},
 		{"Settle", settleCases},
 		{"Deliver", deliverCases},
 		{"Delay", delayCases},

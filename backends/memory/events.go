@@ -39,6 +39,19 @@ func (e *events) Accept(ctx context.Context, a asyncevents.Acceptance) (asynceve
 	return asyncevents.Receipt{}, nil
 }
 
+// Withdraw removes the record of an event that went nowhere.
+func (e *events) Withdraw(ctx context.Context, correlationID string) error {
+	if err := e.lock(ctx, "withdraw event %q", correlationID); err != nil {
+		return err
+	}
+	defer e.mu.Unlock()
+	record := e.events[correlationID]
+	if record != nil && record.Status == asyncevents.StatusQueued && record.Attempts == 0 {
+		delete(e.events, correlationID)
+	}
+	return nil
+}
+
 // Find returns the record of an event.
 func (e *events) Find(ctx context.Context, correlationID string) (asyncevents.Record, error) {
 	if err := e.lock(ctx, "find event %q", correlationID); err != nil {

@@ -31,6 +31,7 @@ const (
 	selectReceipts = `
 		SELECT e.correlation_id, e.body_hash, e.status,` + exported + `
 		FROM {events} e WHERE e.correlation_id IN `
+	withdrawEvent = `DELETE FROM {events} WHERE correlation_id = ? AND status = 'queued' AND attempts = 0`
 )
 
 // eventColumns are the columns of a new row in events.
@@ -299,6 +300,15 @@ func List(values []any) (string, []any) {
 		values = append(values, values[len(values)-1])
 	}
 	return "(?" + strings.Repeat(", ?", n-1) + ")", values
+}
+
+// Withdraw implements asyncevents.Store.
+func (s *Events) Withdraw(ctx context.Context, id string) error {
+	err := s.db.Write(ctx, func(t Tx) error {
+		_, err := t.Exec(withdrawEvent, id)
+		return err
+	})
+	return s.failure("withdraw", id, err)
 }
 
 // Find implements asyncevents.Store.
