@@ -24,7 +24,8 @@
 // that killed the process. A lease that runs out is an attempt that ended without a word: it is added to the history
 // in retry.MetadataHistory, and the message comes back after the wait of SubscriberConfig.Policy and a random share of
 // the lease, so that messages which were lost together do not come back together. Whoever lost a claim can settle
-// nothing with it.
+// nothing with it. A consumer with SubscriberConfig.Relay does the same and leaves history and metadata as they are: what it
+// lost, by its lease or a shutdown, was on the way to another transport.
 //
 // Ack removes the message. Nack brings it back with the metadata that the handler left on it, after the delay that
 // stands there or else the policy's; that is a lower bound, and neither holds a place nor a connection. At most
@@ -45,10 +46,20 @@
 // then does nothing. Called with any other context they touch no message.
 //
 // Events.Accept publishes in the transaction that records the event, so that there is never the one without the
-// other. DeadLetters.Redrive removes the entry and publishes its message in one transaction: with Redrives one higher,
+// other. An event without a message is recorded alone.
+//
+// DeadLetters.Redrive removes the entry and publishes its message in one transaction: with Redrives one higher,
 // an attempt count that starts again, and the history as it is. It sets the event's status to retried where the queue
 // is asyncevents.EventsQueue, and its callback's to pending where it is asyncevents.CallbacksQueue, and counts what it
 // moved for the retry job that it is told of.
+//
+// # A transport apart from the store
+//
+// A transport that does not share the store's database has events recorded without a message, publishes them by itself,
+// and takes back with Events.Withdraw what it could not publish. That removes the record alone, and only while it is as
+// Accept made it. A crash in between leaves a record of which no message tells, so this is for ids that nobody waits for but
+// the call under way (Acceptance.Generated). Other events go into the store's own queue, exactly as above, from where a
+// subscriber with SubscriberConfig.Relay hands them on.
 //
 // # Transactions of the host
 //
