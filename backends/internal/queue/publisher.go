@@ -20,14 +20,20 @@ const MaxTopicLength = 255
 // ErrBadTopic is returned for a topic that is empty, too long, or holds control characters.
 var ErrBadTopic = errors.New("malformed topic")
 
+// Appender is the part of a Driver that publishes.
+type Appender interface {
+	// Publish is Driver's.
+	Publish(ctx context.Context, topic string, messages ...*message.Message) error
+}
+
 // Publisher is the publishing side of a queue. It implements message.Publisher.
 type Publisher struct {
-	driver Driver
+	driver Appender
 	closed atomic.Bool
 }
 
 // NewPublisher returns a Publisher on a driver.
-func NewPublisher(driver Driver) *Publisher { return &Publisher{driver: driver} }
+func NewPublisher(driver Appender) *Publisher { return &Publisher{driver: driver} }
 
 // Publish appends the messages to a topic, all or none, and returns when they are durable. A message whose metadata
 // carries Watermill's delay is not delivered before its time. The messages' contexts carry values only: a

@@ -1,0 +1,187 @@
+package amqp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/redrive-go/redrive/backends/internal/apart"
+)
+
+// broker is RabbitMQ as the backend uses it.
+type broker struct {
+	cfg      *Config
+	log      *slog.Logger
+	consumes *link // and declares; it is never blocked, because nothing is published on it
+	box      *postbox
+	queues   *topology
+
+	stop context.CancelFunc
+	work sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	streams map[*stream]struct{}
+}
+
+// newBroker begins to connect. It returns an error only for what will not pass by itself: a bad URL, or a broker that
+// answers and does not let us in.
+func newBroker(ctx context.Context, url string, cfg *Config) (*broker, error) {
+	if _, err := amqp.ParseURI(url); err != nil {
+		return nil, fmt.Errorf("the broker's URL: %w", err)
+	}
+	publishes := newLink("publish", dialer(url, cfg, "publish"), cfg.Logger)
+	b := &broker{
+		cfg: cfg, log: cfg.Logger, streams: map[*stream]struct{}{},
+		consumes: newLink("consume", dialer(url, cfg, "consume"), cfg.Logger),
+		box:      newPostbox(publishes),
+	}
+	b.queues = &topology{link: b.consumes, used: map[place]struct{}{}}
+	keep, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	for _, l := range []*link{publishes, b.consumes} {
+		b.work.Go(func() { l.keep(keep) })
+	}
+	for _, l := range []*link{publishes, b.consumes} {
+		if err := l.first(ctx); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+	}
+	return b, nil
+}
+
+// Close ends the connections. It may be called twice.
+func (b *broker) Close() error {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.stop()
+	b.work.Wait()
+	return nil
+}
+
+// queueOf returns the name of a topic's queue.
+func (b *broker) queueOf(topic string) (string, error) { return queueOf(b.cfg.QueuePrefix, topic) }
+
+// Ready implements apart.Transport.
+func (b *broker) Ready() error {
+	if _, err := b.consumes.now(); err != nil {
+		return err
+	}
+	_, err := b.box.link.open()
+	return err
+}
+
+// Publish implements what queue.Publisher needs of a driver: it returns when the broker has confirmed all messages. After an
+// error some of them may be there.
+func (b *broker) Publish(ctx context.Context, topic string, messages ...*message.Message) error {
+	contents := make([]content, len(messages))
+	for i, msg := range messages {
+		contents[i] = newContent(msg)
+	}
+	return errors.Join(b.publish(ctx, topic, contents)...)
+}
+
+// Send implements apart.Transport.
+func (b *broker) Send(ctx context.Context, topic string, msg *message.Message) error {
+	ctx = context.WithoutCancel(ctx) // a caller that leaves must not leave behind what nobody knows of
+	err := b.Publish(ctx, topic, msg)
+	if err != nil && neverLeft(err) {
+		return fmt.Errorf("%w: %w", apart.ErrNotSent, err)
+	}
+	return err
+}
+
+// relay hands on a message that was in the store. It implements apart.Forward.
+func (b *broker) relay(ctx context.Context, topic string, msg *message.Message, again bool) error {
+	c := newContent(msg)
+	c.check = again
+	for {
+		if _, err := b.box.link.await(ctx); err != nil {
+			return err
+		}
+		err := errors.Join(b.publish(ctx, topic, []content{c})...)
+		if !errors.Is(err, errNotSent) || ctx.Err() != nil {
+			return err
+		}
+		pause(ctx, tryAgain)
+	}
+}
+
+// publish returns nil when the broker has confirmed all messages, or else what became of each.
+func (b *broker) publish(ctx context.Context, topic string, contents []content) []error {
+	queue, err := b.queueOf(topic)
+	if err != nil {
+		return fail(len(contents), err)
+	}
+	until := time.Now().Add(b.cfg.PublishTimeout)
+	if limit, ok := ctx.Deadline(); ok && limit.Before(until) {
+		until = limit
+	}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	posts := make([]*post, len(contents))
+	for i := range contents {
+		p, err := b.newPost(ctx, queue, contents[i])
+		if err != nil {
+			return fail(len(contents), err)
+		}
+		p.until = until
+		posts[i] = p
+	}
+	return b.sendAgain(ctx, posts, b.box.sendAll(posts))
+}
+
+func fail(n int, err error) []error {
+	errs := make([]error, n)
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}
+
+// newPost makes ready what is sent, and the queue that it is sent to.
+func (b *broker) newPost(ctx context.Context, queue string, c content) (*post, error) {
+	to := place{queue: queue}
+	if c.wait > 0 {
+		to.wait = stepUp(c.wait)
+		c.wait = max(c.wait-time.Duration(to.wait)*time.Millisecond, 0)
+	}
+	if err := b.queues.ensure(ctx, to); err != nil {
+		return nil, err
+	}
+	p := &post{place: to, name: to.name(), Publishing: c.publishing()}
+	if size := len(p.Body) + maxHeaders; size > b.cfg.MaxMessageBytes {
+		return nil, fmt.Errorf("%w: %d bytes with its metadata, and Config.MaxMessageBytes is %d", ErrTooLarge, size, b.cfg.MaxMessageBytes)
+	}
+	p.copy = number(p.Headers[headerCopy])
+	return p, nil
+}
+
+// sendAgain declares the queues of what was unroutable, and sends it once more.
+func (b *broker) sendAgain(ctx context.Context, posts []*post, errs []error) []error {
+	var again []*post
+	var at []int
+	for i, err := range errs {
+		if errors.Is(err, ErrUnroutable) && b.queues.again(ctx, posts[i].place) == nil {
+			again, at = append(again, posts[i]), append(at, i)
+		}
+	}
+	if len(again) == 0 {
+		return errs
+	}
+	anew := b.box.sendAll(again)
+	for i := range at {
+		errs[at[i]] = nil
+		if anew != nil {
+			errs[at[i]] = anew[i]
+		}
+	}
+	return errs
+}

@@ -1,0 +1,237 @@
+package amqp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+const (
+	// dialTimeout bounds connecting and logging in.
+	dialTimeout = 10 * time.Second
+	// heartbeat is after how long a silent connection is asked for a sign of life; three are waited for.
+	heartbeat = 5 * time.Second
+	// redialMost is the longest wait between two tries to connect.
+	redialMost = 2 * time.Second
+	// sayAgain is after how long the same trouble is news again.
+	sayAgain = time.Minute
+)
+
+// link is one connection to the broker, made again whenever it is lost.
+type link struct {
+	purpose string
+	dial    func() (*amqp.Connection, error)
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	conn    *amqp.Connection
+	up      chan struct{} // closed while there is a connection
+	tried   chan struct{} // closed after the first try to connect
+	cause   error         // why there is none
+	blocked string        // why the broker takes no messages; "" when it does
+
+	said   string
+	saidAt time.Time
+}
+
+// errUntried is why there is no connection before the first try.
+var errUntried = errors.New("not connected yet")
+
+func newLink(purpose string, dial func() (*amqp.Connection, error), log *slog.Logger) *link {
+	return &link{
+		purpose: purpose, dial: dial, up: make(chan struct{}), tried: make(chan struct{}), cause: errUntried,
+		log: log.With("connection", purpose),
+	}
+}
+
+// keep connects, again and again, until ctx ends.
+func (l *link) keep(ctx context.Context) {
+	wait := time.Duration(0)
+	for ctx.Err() == nil {
+		conn, err := l.dial()
+		if err != nil {
+			l.lost(explain(err))
+			wait = min(max(2*wait, 20*time.Millisecond), redialMost)
+			pause(ctx, wait)
+			continue
+		}
+		wait = 0
+		l.hold(ctx, conn)
+	}
+}
+
+// hold keeps a connection until it is lost or ctx ends.
+func (l *link) hold(ctx context.Context, conn *amqp.Connection) {
+	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
+	blockings := conn.NotifyBlocked(make(chan amqp.Blocking, 8))
+	l.found(conn)
+	for {
+		select {
+		case <-ctx.Done():
+			l.lost(ErrClosed)
+			_ = conn.CloseDeadline(time.Now().Add(2 * time.Second)) // it is given up either way
+			return
+		case b, open := <-blockings:
+			if !open {
+				blockings = nil
+				continue
+			}
+			l.block(b)
+		case err := <-closed:
+			if err == nil { // closed without an error: by nobody but us
+				l.lost(ErrClosed)
+				return
+			}
+			l.lost(explain(err))
+			return
+		}
+	}
+}
+
+func (l *link) found(conn *amqp.Connection) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.said != "" {
+		l.log.Info("amqp: connected to the broker")
+	}
+	l.conn, l.cause, l.blocked, l.said = conn, nil, "", ""
+	close(l.up)
+	l.note()
+}
+
+// note notes that there was a first try. The caller holds the lock.
+func (l *link) note() {
+	select {
+	case <-l.tried:
+	default:
+		close(l.tried)
+	}
+}
+
+func (l *link) lost(cause error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn != nil {
+		l.conn, l.up = nil, make(chan struct{})
+	}
+	l.cause, l.blocked = cause, ""
+	l.note()
+	if errors.Is(cause, ErrClosed) || l.said == cause.Error() && time.Since(l.saidAt) < sayAgain {
+		return
+	}
+	l.said, l.saidAt = cause.Error(), time.Now()
+	l.log.Warn("amqp: no connection to the broker; it is tried again", "error", cause)
+}
+
+func (l *link) block(b amqp.Blocking) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !b.Active {
+		l.blocked = ""
+		l.log.Info("amqp: the broker takes messages again")
+		return
+	}
+	l.blocked = b.Reason
+	if l.blocked == "" {
+		l.blocked = "it does not say why"
+	}
+	l.log.Warn("amqp: the broker takes no messages for now", "reason", l.blocked)
+}
+
+// firstPatience is how long the first try to connect is waited for.
+const firstPatience = 5 * time.Second
+
+// first waits for the first try to connect, for a while, and returns an error for what will not pass by itself.
+func (l *link) first(ctx context.Context) error {
+	patience := time.NewTimer(firstPatience)
+	defer patience.Stop()
+	select {
+	case <-l.tried:
+	case <-patience.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if isFinal(l.cause) {
+		return l.cause
+	}
+	return nil
+}
+
+// now returns the connection, or ErrDisconnected.
+func (l *link) now() (*amqp.Connection, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == nil {
+		return nil, fmt.Errorf("%w: %w", ErrDisconnected, l.cause)
+	}
+	return l.conn, nil
+}
+
+// open returns the connection where the broker takes messages, or else ErrDisconnected or ErrBlocked.
+func (l *link) open() (*amqp.Connection, error) {
+	conn, err := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil && l.blocked != "" {
+		err = fmt.Errorf("%w: %s", ErrBlocked, l.blocked)
+	}
+	return conn, err
+}
+
+// await returns the connection once there is one, or the error of ctx.
+func (l *link) await(ctx context.Context) (*amqp.Connection, error) {
+	for {
+		l.mu.Lock()
+		conn, up := l.conn, l.up
+		l.mu.Unlock()
+		if conn != nil {
+			return conn, nil
+		}
+		select {
+		case <-up:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// dialer returns what connects to a URL.
+func dialer(url string, cfg *Config, purpose string) func() (*amqp.Connection, error) {
+	return func() (*amqp.Connection, error) {
+		return amqp.DialConfig(url, amqp.Config{
+			Heartbeat:       heartbeat,
+			TLSClientConfig: cfg.TLS.Clone(),
+			Properties:      amqp.Table{"product": "redrive", "connection_name": "redrive: " + purpose},
+			Dial: func(network, address string) (net.Conn, error) {
+				conn, err := net.DialTimeout(network, address, dialTimeout) //nolint:noctx // amqp091-go gives none
+				if err != nil {
+					return nil, err
+				}
+				// amqp091-go takes it back when the login is done.
+				if err := conn.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
+					return nil, errors.Join(err, conn.Close())
+				}
+				return newWire(conn), nil
+			},
+		})
+	}
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

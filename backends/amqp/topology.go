@@ -1,0 +1,243 @@
+package amqp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/redrive-go/redrive/backends/internal/queue"
+)
+
+// The queues of a topic: one of its own name, one for what the broker drops from it, and one for each length of wait.
+const (
+	separator     = "#"
+	droppedSuffix = separator + "dropped"
+	waitInfix     = separator + "wait" + separator
+)
+
+// maxName is how many bytes AMQP allows for the name of a queue.
+const maxName = 255
+
+// deliveryLimit is after how many deliveries in vain the broker drops a message into the queue of dropped ones. Long before
+// that it is in the DLQ, unless no consumer lives long enough to put it there. RabbitMQ 4 has a limit of 20 unless it is given one.
+const deliveryLimit = 1000
+
+// queueOf returns the name of a topic's queue, or an error for a name that no topic may have here.
+func queueOf(prefix, topic string) (string, error) {
+	if err := queue.CheckTopic(topic); err != nil {
+		return "", err
+	}
+	if strings.Contains(topic, separator) {
+		return "", fmt.Errorf("%w: %q contains %q, which names the queues beside a topic's", queue.ErrBadTopic, topic, separator)
+	}
+	if most := maxName - len(prefix) - len(waitOf("", math.MaxUint32)); len(topic) > most {
+		return "", fmt.Errorf("%w: %d bytes are more than the %d that fit into the names of queues", queue.ErrBadTopic, len(topic), most)
+	}
+	return prefix + topic, nil
+}
+
+func droppedOf(queue string) string { return queue + droppedSuffix }
+
+func waitOf(queue string, ms int64) string { return queue + waitInfix + strconv.FormatInt(ms, 10) }
+
+// place is where a message can be sent: into a topic's queue, or where it waits before that.
+type place struct {
+	queue string // of the topic
+	wait  int64  // in milliseconds; 0 for the topic's queue itself
+}
+
+// name is the name of the queue.
+func (p place) name() string {
+	if p.wait == 0 {
+		return p.queue
+	}
+	return waitOf(p.queue, p.wait)
+}
+
+// declaration is a queue as it has to be.
+type declaration struct {
+	name string
+	args amqp.Table
+}
+
+// declarations are the queue and those that belong to it. What the broker drops from a topic's queue is dead-lettered, and what
+// has waited as well, back to that queue: in both cases it is removed only when it has arrived there.
+func (p place) declarations() []declaration {
+	if p.wait > 0 {
+		args := deadLettering(p.queue)
+		args[amqp.QueueMessageTTLArg] = p.wait
+		return []declaration{{p.name(), args}}
+	}
+	args := deadLettering(droppedOf(p.queue))
+	args["x-delivery-limit"] = int64(deliveryLimit)
+	return []declaration{{p.queue, args}, {droppedOf(p.queue), amqp.Table{
+		amqp.QueueTypeArg: amqp.QueueTypeQuorum, "x-delivery-limit": int64(math.MaxInt32),
+	}}}
+}
+
+func deadLettering(to string) amqp.Table {
+	return amqp.Table{
+		amqp.QueueTypeArg:        amqp.QueueTypeQuorum,
+		"x-dead-letter-exchange": "", "x-dead-letter-routing-key": to,
+		"x-dead-letter-strategy": "at-least-once", amqp.QueueOverflowArg: amqp.QueueOverflowRejectPublish,
+	}
+}
+
+// topology declares queues, each once a connection.
+type topology struct {
+	link   *link
+	flight singleflight.Group
+
+	mu    sync.Mutex
+	conn  *amqp.Connection // on which the known ones were declared
+	known map[place]struct{}
+	used  map[place]struct{} // all that this process ever declared
+}
+
+// ensure declares the queue of a place and those that belong to it, unless it is known to be there. With an error no queue was made
+// that was not there before, but by a broker that went away meanwhile.
+func (t *topology) ensure(ctx context.Context, p place) error {
+	conn, err := t.link.now()
+	if err != nil {
+		return fmt.Errorf("declare queue %q: %w: %w", p.name(), errNotSent, err)
+	}
+	if t.knows(conn, p) {
+		return nil
+	}
+	done := t.flight.DoChan(p.name(), func() (any, error) {
+		err := declareAll(conn, p.declarations())
+		if err == nil {
+			t.note(conn, p)
+		}
+		return nil, err
+	})
+	select {
+	case result := <-done:
+		if result.Err != nil {
+			return fmt.Errorf("%w: %w", errNotSent, result.Err)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("declare queue %q: %w: %w", p.name(), errNotSent, ctx.Err())
+	}
+}
+
+func (t *topology) knows(conn *amqp.Connection, p place) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.conn != conn {
+		t.conn, t.known = conn, map[place]struct{}{}
+	}
+	_, known := t.known[p]
+	return known
+}
+
+func (t *topology) note(conn *amqp.Connection, p place) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.conn == conn {
+		t.known[p] = struct{}{}
+	}
+	t.used[p] = struct{}{}
+}
+
+// waitsOf returns the lengths of wait that this process has used before a queue.
+func (t *topology) waitsOf(queue string) map[int64]struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	waits := map[int64]struct{}{}
+	for p := range t.used {
+		if p.queue == queue && p.wait > 0 {
+			waits[p.wait] = struct{}{}
+		}
+	}
+	return waits
+}
+
+// again declares the queue of a place that was known to be there, and is gone.
+func (t *topology) again(ctx context.Context, p place) error {
+	t.mu.Lock()
+	delete(t.known, p)
+	t.mu.Unlock()
+	return t.ensure(ctx, p)
+}
+
+// declareAll first checks those that are there, and only then makes the others.
+func declareAll(conn *amqp.Connection, wanted []declaration) error {
+	var missing []declaration
+	for _, d := range wanted {
+		_, there, err := inspect(conn, d.name)
+		if err == nil && there {
+			err = declare(conn, d)
+		}
+		if err != nil {
+			return fmt.Errorf("declare queue %q: %w", d.name, err)
+		}
+		if !there {
+			missing = append(missing, d)
+		}
+	}
+	for _, d := range missing {
+		if err := declare(conn, d); err != nil {
+			return fmt.Errorf("declare queue %q: %w", d.name, err)
+		}
+	}
+	return nil
+}
+
+func declare(conn *amqp.Connection, d declaration) error {
+	err := onChannel(conn, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclare(d.name, true, false, false, false, d.args)
+		return err
+	})
+	if isCode(err, amqp.PreconditionFailed) {
+		return fmt.Errorf("%w; delete it when it is empty, or use another TopicPrefix: %w", ErrMismatch, err)
+	}
+	return explain(err)
+}
+
+// onChannel does something on a channel of its own: the broker closes it for most errors.
+func onChannel(conn *amqp.Connection, do func(*amqp.Channel) error) error {
+	ch, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDisconnected, err)
+	}
+	if err := do(ch); err != nil {
+		if errors.Is(err, amqp.ErrClosed) || conn.IsClosed() {
+			err = fmt.Errorf("%w: %w", ErrDisconnected, err)
+		}
+		return errors.Join(err, ignoreClosed(ch.Close()))
+	}
+	return ignoreClosed(ch.Close())
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, amqp.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func isCode(err error, code int) bool {
+	var told *amqp.Error
+	return errors.As(err, &told) && told.Code == code
+}
+
+// inspect returns what the broker says of a queue, and whether it is there.
+func inspect(conn *amqp.Connection, name string) (q amqp.Queue, there bool, err error) {
+	err = onChannel(conn, func(ch *amqp.Channel) (err error) {
+		q, err = ch.QueueDeclarePassive(name, true, false, false, false, nil)
+		return err
+	})
+	if isCode(err, amqp.NotFound) {
+		return q, false, nil
+	}
+	return q, err == nil, explain(err)
+}

@@ -1,0 +1,32 @@
+package amqp
+
+import (
+	"math/bits"
+	"time"
+)
+
+const (
+	// waitSteps is how many lengths of wait there are between one and the double of it.
+	waitSteps = 8
+	// waitMost is the longest wait that a queue can make: RabbitMQ counts milliseconds in 32 bits.
+	waitMost = (1<<32 - 1) * time.Millisecond
+)
+
+// stepUp returns the length of wait, in milliseconds, that d is rounded up to, by an eighth at most. Messages of one length
+// wait in one queue, in which they leave in the order in which they came: of a queue with many lengths only the first could
+// leave. A delay is a lower bound, so it may be longer.
+func stepUp(d time.Duration) int64 {
+	ms := uint64((d + time.Millisecond - 1) / time.Millisecond) //nolint:gosec // d is positive
+	shift := max(bits.Len64(ms)-bits.Len64(waitSteps), 0)
+	return min(int64((ms+1<<shift-1)>>shift<<shift), int64(waitMost/time.Millisecond)) //nolint:gosec // smaller than before
+}
+
+// steps are all lengths of wait there are, in milliseconds.
+func steps() (all []int64) {
+	for d := time.Duration(1); d < waitMost; {
+		step := stepUp(d)
+		all = append(all, step)
+		d = time.Duration(step)*time.Millisecond + 1
+	}
+	return all
+}

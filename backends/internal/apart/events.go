@@ -1,0 +1,94 @@
+package apart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/redrive-go/redrive/asyncevents"
+)
+
+// withdrawTime bounds taking back what could not be handed to the transport.
+const withdrawTime = 2 * time.Second
+
+// ErrNotSent marks an error of a Transport's Send after which the message certainly is not there.
+var ErrNotSent = errors.New("not sent")
+
+// Transport is what events are handed to.
+type Transport interface {
+	// Ready returns nil while Send is likely to succeed.
+	Ready() error
+	// Send returns when a message is durable. An error that wraps ErrNotSent says that it is not there; after any other, it may be.
+	Send(ctx context.Context, topic string, msg *message.Message) error
+}
+
+// Events is a store of events that hands their messages to a Transport.
+type Events struct {
+	asyncevents.Store
+	// Transport takes the messages.
+	Transport Transport
+	// Outbox has every event go through the store.
+	Outbox bool
+	// Stored is called with the topic of an event that went into the store's queue.
+	Stored func(topic string) error
+	// Log is the host's logger.
+	Log *slog.Logger
+}
+
+// Accept implements asyncevents.Store.
+func (e *Events) Accept(ctx context.Context, a asyncevents.Acceptance) (asyncevents.Receipt, error) {
+	switch {
+	case a.Message == nil:
+		return e.Store.Accept(ctx, a)
+	case e.Outbox || !a.Generated:
+		return e.store(ctx, a)
+	}
+	return e.send(ctx, a)
+}
+
+// store accepts an event through the store's queue, which tells for sure whether the id is known.
+func (e *Events) store(ctx context.Context, a asyncevents.Acceptance) (asyncevents.Receipt, error) {
+	if !e.Outbox {
+		if err := e.Transport.Ready(); err != nil {
+			return asyncevents.Receipt{}, fmt.Errorf("accept event %s: %w", a.CorrelationID, err)
+		}
+	}
+	receipt, err := e.Store.Accept(ctx, a)
+	if err == nil && !receipt.Known {
+		err = e.Stored(a.Topic)
+	}
+	return receipt, err
+}
+
+// send records an event and hands its message to the transport. The record comes first, so that the outcome finds it. Nobody has
+// heard of its id yet, so one that could not be sent is as if it had never been.
+func (e *Events) send(ctx context.Context, a asyncevents.Acceptance) (receipt asyncevents.Receipt, err error) {
+	if err := e.Transport.Ready(); err != nil {
+		return receipt, fmt.Errorf("accept event %s: %w", a.CorrelationID, err)
+	}
+	record := a
+	record.Message = nil
+	// A known one was recorded by this very call: the answer to the commit was lost, and it was tried again.
+	if _, err := e.Store.Accept(ctx, record); err != nil {
+		return receipt, err
+	}
+	if err = e.Transport.Send(ctx, a.Topic, a.Message); err == nil {
+		return receipt, nil
+	}
+	if errors.Is(err, ErrNotSent) {
+		e.withdraw(ctx, a.CorrelationID)
+	}
+	return receipt, fmt.Errorf("accept event %s: %w", a.CorrelationID, err)
+}
+
+func (e *Events) withdraw(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawTime)
+	defer cancel()
+	if err := e.Withdraw(ctx, id); err != nil {
+		e.Log.WarnContext(ctx, "the record of an event remains that was not accepted", "correlation_id", id, "error", err)
+	}
+}
