@@ -3,7 +3,6 @@ package testserver
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"strings"
 )
 
@@ -26,6 +25,9 @@ type Kind struct {
 
 	// Packages are the Debian packages that bring Programs and Helpers.
 	Packages []string
+
+	// Version is what the installed server says of itself, on one line.
+	Version func(ctx context.Context) (string, error)
 
 	// Service and Port name the server in compose.yaml, and where it listens within its container.
 	Service string
@@ -55,17 +57,4 @@ func Missing(programs ...Program) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", strings.Join(names, ", "), ErrNotInstalled)
-}
-
-// Version is what the installed server says of itself, on one line.
-func (k Kind) Version(ctx context.Context) (string, error) {
-	path, err := k.Programs[0].Find()
-	if err != nil {
-		return "", err
-	}
-	out, err := exec.CommandContext(ctx, path, "--version").Output() //nolint:gosec // the path is one of ours
-	if err != nil {
-		return "", fmt.Errorf("%s --version: %w", path, err)
-	}
-	return strings.TrimSpace(string(out)), nil
 }

@@ -25,6 +25,7 @@ func mysqlKind() Kind {
 		Programs: []Program{mysqlProgram},
 		Helpers:  []Program{mysqlClientProgram},
 		Packages: []string{"mariadb-server"},
+		Version:  mysqlProgram.version,
 		Service:  "mysql",
 		Port:     3306,
 		ComposeDSN: func(address string) string {
@@ -63,7 +64,7 @@ func mysqlInstaller(ctx context.Context, s *site) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	version, err := mysqlKind().Version(ctx)
+	version, err := mysqlProgram.version(ctx)
 	if err != nil {
 		return nil, err
 	}

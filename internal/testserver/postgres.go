@@ -27,6 +27,7 @@ func postgresKind() Kind {
 		Programs: []Program{postgresProgram, initdbProgram},
 		Helpers:  []Program{pgbouncerProgram, psqlProgram},
 		Packages: []string{"postgresql", "pgbouncer"},
+		Version:  postgresProgram.version,
 		Service:  "postgres",
 		Port:     5432,
 		ComposeDSN: func(address string) string {

@@ -2,6 +2,7 @@ package testserver
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -40,6 +41,19 @@ func (p Program) find(places []string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s: %w", p, ErrNotInstalled)
+}
+
+// version is what the program says of itself, on one line.
+func (p Program) version(ctx context.Context) (string, error) {
+	path, err := p.Find()
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.CommandContext(ctx, path, "--version").Output() //nolint:gosec // the path is one of ours
+	if err != nil {
+		return "", fmt.Errorf("%s --version: %w", path, err)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // newest returns the program that pattern matches, the one with the highest version in its path if there are several.
