@@ -27,20 +27,51 @@ func (p *process) kill() error {
 	if !p.running() {
 		return nil
 	}
-	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stop process %d: %w", pid, err)
+	if err := p.halt(); err != nil {
+		return err
+	}
+	family := descendants(pid)
+	if err := signal(syscall.SIGKILL, append(family, pid)); err != nil {
+		return err
+	}
+	if !p.await(killTimeout) || !eventually(func() bool { return gone(family) }) {
+		return fmt.Errorf("kill process %d: %w", pid, errLinger)
+	}
+	return nil
+}
+
+// halt stops the process alone, and returns when it makes no more children.
+func (p *process) halt() error {
+	pid := p.cmd.Process.Pid
+	if err := signal(syscall.SIGSTOP, []int{pid}); err != nil {
+		return err
 	}
 	if !eventually(func() bool { return !p.running() || state(pid) == 'T' }) {
 		return fmt.Errorf("process %d does not stop: %w", pid, errLinger)
 	}
-	family := descendants(pid)
-	for _, member := range append(family, pid) {
-		if err := syscall.Kill(member, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("kill process %d: %w", member, err)
-		}
+	return nil
+}
+
+// pause stops the process and all its children.
+func (p *process) pause() error {
+	if err := p.halt(); err != nil {
+		return err
 	}
-	if !p.await(killTimeout) || !eventually(func() bool { return gone(family) }) {
-		return fmt.Errorf("kill process %d: %w", pid, errLinger)
+	return signal(syscall.SIGSTOP, descendants(p.cmd.Process.Pid))
+}
+
+// resume lets the process and its children go on.
+func (p *process) resume() error {
+	pid := p.cmd.Process.Pid
+	return signal(syscall.SIGCONT, append(descendants(pid), pid))
+}
+
+// signal reaches those of the processes that there are.
+func signal(s syscall.Signal, pids []int) error {
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("send %v to process %d: %w", s, pid, err)
+		}
 	}
 	return nil
 }

@@ -22,3 +22,7 @@ func (p *process) kill() error {
 	}
 	return nil
 }
+
+// pause and resume are for Linux only.
+func (p *process) pause() error  { return errors.ErrUnsupported }
+func (p *process) resume() error { return errors.ErrUnsupported }

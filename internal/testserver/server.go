@@ -175,3 +175,20 @@ func (s *Server) Kill() error {
 	}
 	return s.process.kill()
 }
+
+// Pause stops all processes of the server where they are, so that it hangs: its connections stay open, and nothing comes back.
+// Resume, Kill and the end of the test end that. It does nothing to a server that does not run, and works on Linux only.
+func (s *Server) Pause() error { return s.whileRunning((*process).pause) }
+
+// Resume lets a server go on that was paused.
+func (s *Server) Resume() error { return s.whileRunning((*process).resume) }
+
+// whileRunning does something to the process if there is one. A signal to one that has ended might reach another.
+func (s *Server) whileRunning(do func(*process) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil || !s.process.running() {
+		return nil
+	}
+	return do(s.process)
+}
