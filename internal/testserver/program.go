@@ -18,29 +18,42 @@ var ErrNotInstalled = errors.New("not installed")
 // Program is a program of a server: the names that it goes by, best first.
 type Program []string
 
-// places are where Debian keeps the programs of servers that are not in everybody's PATH.
-var places = []string{"/usr/lib/postgresql/*/bin", "/usr/sbin", "/usr/local/sbin"}
+// inPath is a place that stands for those in PATH.
+const inPath = "$PATH"
+
+// places are where programs of servers are looked for, in this order. Those of RabbitMQ that packages put into PATH are
+// wrappers, which know only the one server of the machine; most others are kept where not everybody's PATH leads.
+var places = []string{"/usr/lib/rabbitmq/bin", inPath, "/usr/lib/postgresql/*/bin", "/usr/sbin", "/usr/local/sbin"}
 
 // String is the first of the program's names.
 func (p Program) String() string { return p[0] }
 
-// Find returns the program's path: from PATH, else the newest from where servers are kept. It returns ErrNotInstalled.
+// Find returns the program's path, the newest if there are several in one place. It returns ErrNotInstalled.
 func (p Program) Find() (string, error) {
 	return p.find(places)
 }
 
 func (p Program) find(places []string) (string, error) {
 	for _, name := range p {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
 		for _, place := range places {
-			if path := newest(filepath.Join(place, name)); path != "" {
+			if path := look(place, name); path != "" {
 				return path, nil
 			}
 		}
 	}
 	return "", fmt.Errorf("%s: %w", p, ErrNotInstalled)
+}
+
+// look returns the program of that name in a place, or "".
+func look(place, name string) string {
+	if place != inPath {
+		return newest(filepath.Join(place, name))
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return ""
+	}
+	return path
 }
 
 // version is what the program says of itself, on one line.
