@@ -1,6 +1,6 @@
 # The commands of the project. They work on a machine that has Go, make, git and a C compiler (for the race detector).
-# Tests get servers from REDRIVE_TEST_POSTGRES and REDRIVE_TEST_MYSQL, installed programs, Docker Compose or Debian packages;
-# REDRIVE_TEST_REQUIRE=1 makes a missing one a failure. "go test ./..." alone skips what needs them.
+# Tests get servers from REDRIVE_TEST_POSTGRES, REDRIVE_TEST_MYSQL and REDRIVE_TEST_AMQP, installed programs, Docker Compose or
+# Debian packages; REDRIVE_TEST_REQUIRE=1 makes a missing one a failure. "go test ./..." alone skips what needs them.
 
 GO            ?= go
 LINT_VERSION  := v2.15.0
@@ -8,7 +8,7 @@ TOOLS         := $(CURDIR)/.cache/bin
 LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 TEST_FLAGS    ?=
 
-# Brings up the database servers that tests need, and takes them down; what it does stands in its documentation.
+# Brings up the servers that tests need, and takes them down; what it does stands in its documentation.
 SERVERS       := $(TOOLS)/withservers
 WITH_SERVERS  := $(SERVERS) -compose $(CURDIR)/compose.yaml --
 

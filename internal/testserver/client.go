@@ -50,12 +50,23 @@ func MySQLClient(t testing.TB, dsn, script string) (complaint string) {
 	return feed(t, cmd, script)
 }
 
+// Rabbitmqctl runs rabbitmqctl on a private server, without its headings, and returns what it wrote. An error of it fails the
+// test. Without the program the test is skipped.
+func Rabbitmqctl(t testing.TB, s *Server, args ...string) string {
+	t.Helper()
+	out, err := s.site.ask(client(t, rabbitmqctlProgram, append([]string{"--silent"}, args...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // client is a program that is told in its environment what others must not see among its arguments.
 func client(t testing.TB, p Program, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := p.Find()
 	if err != nil {
-		lack(t, err.Error()+": this test runs a script with it")
+		lack(t, err.Error()+": this test runs it")
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...) //nolint:gosec // one of ours
 	cmd.Env = append(os.Environ(), "LC_ALL=C")

@@ -22,7 +22,7 @@ func TestClients(t *testing.T) {
 func TestClientsWithoutPrograms(t *testing.T) {
 	ask := func(t testing.TB) { client(t, Program{"no-such-client"}) }
 	t.Setenv(RequireVariable, "0")
-	assert.Equal(t, "no-such-client: not installed: this test runs a script with it", watch(ask).skipped)
+	assert.Equal(t, "no-such-client: not installed: this test runs it", watch(ask).skipped)
 	t.Setenv(RequireVariable, "true")
 	assert.Contains(t, watch(ask).failed, "no-such-client: not installed")
 }

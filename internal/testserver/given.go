@@ -27,6 +27,13 @@ func MySQL(t testing.TB) string {
 	return given(t, mysqlKind())
 }
 
+// AMQP returns the URL of the RabbitMQ server that the environment gives. Without one the test is skipped. All tests share its
+// virtual host: what they declare carries names of their own.
+func AMQP(t testing.TB) string {
+	t.Helper()
+	return given(t, rabbitmqKind())
+}
+
 func given(t testing.TB, k Kind) string {
 	t.Helper()
 	dsn := os.Getenv(k.Variable)

@@ -42,7 +42,7 @@ type Kind struct {
 
 // Kinds are all the kinds of servers that tests may ask for.
 func Kinds() []Kind {
-	return []Kind{postgresKind(), mysqlKind()}
+	return []Kind{postgresKind(), mysqlKind(), rabbitmqKind()}
 }
 
 // Missing returns ErrNotInstalled with the names of the programs that are not installed, or nil.

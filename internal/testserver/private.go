@@ -18,6 +18,12 @@ func PrivateMySQL(t testing.TB) *Server {
 	return private(t, StartMySQL, mysqlKind().Programs...)
 }
 
+// PrivateRabbitMQ starts a RabbitMQ of the test's own, which ends with it. Without the program the test is skipped.
+func PrivateRabbitMQ(t testing.TB) *Server {
+	t.Helper()
+	return private(t, StartRabbitMQ, rabbitmqKind().Programs...)
+}
+
 // PrivatePgBouncer starts a pgbouncer of the test's own, in transaction mode before the PostgreSQL server of dsn. It ends
 // with the test. Without the program the test is skipped.
 func PrivatePgBouncer(t testing.TB, dsn string) *Server {

@@ -45,30 +45,43 @@ func queryMySQL(t *testing.T, dsn string, statements ...string) (n int) {
 	return n
 }
 
-// What was committed is there again after a crash and after a clean stop, at the same address.
-func restarts(t *testing.T, s *Server, query query) {
-	const count = "SELECT count(*) FROM kept"
-	assert.Equal(t, 1, query(t, s.DSN(), "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (1)", count))
+// keep and count have a database keep something, and count what it kept.
+func (q query) keep(t *testing.T, dsn string) int {
+	t.Helper()
+	return q(t, dsn, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (1)", "SELECT 1")
+}
+
+func (q query) count(t *testing.T, dsn string) int {
+	t.Helper()
+	return q(t, dsn, "SELECT count(*) FROM kept")
+}
+
+// What was kept is there again after a crash and after a clean stop, at the same address, and no process of before.
+func restarts(t *testing.T, s *Server, keep, count func(t *testing.T, dsn string) int) {
+	kept := keep(t, s.DSN())
 	require.ErrorIs(t, s.Start(t.Context()), ErrRunning)
 	dsn, pid := s.DSN(), s.Pid()
 	require.NoError(t, syscall.Kill(pid, 0))
 
 	for _, end := range []func() error{s.Kill, s.Stop} {
+		all := append(descendants(s.Pid()), s.Pid())
 		require.NoError(t, end())
+		assert.Eventually(t, func() bool { return gone(all) }, killTimeout, 10*time.Millisecond)
 		require.NoError(t, end(), "twice is fine")
 		require.Error(t, ping(t.Context(), s.recipe.ping, dsn))
 		require.ErrorIs(t, syscall.Kill(s.Pid(), 0), syscall.ESRCH)
 		require.NoError(t, s.Start(t.Context()), s.Log())
 		assert.Equal(t, dsn, s.DSN())
 		assert.NotEqual(t, pid, s.Pid())
-		assert.Equal(t, 1, query(t, dsn, count))
+		assert.Equal(t, kept, count(t, dsn))
 	}
 }
 
 func TestPrivatePostgres(t *testing.T) {
 	t.Parallel()
 	s := PrivatePostgres(t)
-	restarts(t, s, queryPostgres)
+	restarts(t, s, query(queryPostgres).keep, query(queryPostgres).count)
+	pauses(t, s)
 	assert.Equal(t, 300, queryPostgres(t, s.DSN(), "SELECT current_setting('max_connections')::int"))
 	assert.Equal(t, 1, queryPostgres(t, s.DSN(), "SELECT count(*) FROM pg_settings WHERE name = 'fsync' AND setting = 'on'"))
 }
@@ -76,12 +89,24 @@ func TestPrivatePostgres(t *testing.T) {
 func TestPrivateMySQL(t *testing.T) {
 	t.Parallel()
 	s := PrivateMySQL(t)
-	restarts(t, s, queryMySQL)
+	restarts(t, s, query(queryMySQL).keep, query(queryMySQL).count)
+	pauses(t, s)
 	assert.Equal(t, 300, queryMySQL(t, s.DSN(), "SELECT @@max_connections"))
 	for _, host := range []string{"127.0.0.1", "localhost"} {
 		open := "root@tcp(" + host + ":" + strconv.Itoa(s.site.port) + ")/mysql"
 		assert.ErrorContains(t, pingMySQL(t.Context(), open), "Access denied", "nobody comes in without a password")
 	}
+}
+
+// A server that is paused hangs, and works again when it goes on.
+func pauses(t *testing.T, s *Server) {
+	require.NoError(t, s.Pause())
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	require.Error(t, s.recipe.ping(ctx, s.DSN()))
+	require.Error(t, ctx.Err(), "it took until then")
+	require.NoError(t, s.Resume())
+	require.NoError(t, ping(t.Context(), s.recipe.ping, s.DSN()))
 }
 
 // Transactions of many clients share few connections, and the pooler finds the server again after a crash.

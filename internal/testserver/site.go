@@ -59,9 +59,29 @@ func (s *site) run(cmd *exec.Cmd) (*process, error) {
 	if err := s.account.own(log.Name()); err != nil {
 		return nil, err
 	}
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.dir, s.environ(), log, log
-	cmd.SysProcAttr = attributes(s.account)
+	cmd.Stdout, cmd.Stderr = log, log
+	return s.launch(cmd)
+}
+
+// launch starts cmd in the folder, as the account.
+func (s *site) launch(cmd *exec.Cmd) (*process, error) {
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, s.environ(), attributes(s.account)
 	return launch(cmd)
+}
+
+// ask runs a program of this site to its end and returns what it wrote. An error holds its complaints.
+func (s *site) ask(cmd *exec.Cmd) (string, error) {
+	var out, complaints strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	p, err := s.launch(cmd)
+	if err != nil {
+		return "", err
+	}
+	<-p.done
+	if p.err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", cmd.Path, p.err, strings.TrimSpace(complaints.String()))
+	}
+	return out.String(), nil
 }
 
 // finish runs a program of this site to its end.
@@ -80,14 +100,15 @@ func (s *site) finish(cmd *exec.Cmd) error {
 // environ is ours without what would lead servers elsewhere.
 func (s *site) environ() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
-		for _, prefix := range []string{"PG", "MYSQL", "MARIADB", "LC_", "LANG", "NOTIFY_SOCKET=", "REDRIVE_"} {
+		for _, prefix := range []string{"PG", "MYSQL", "MARIADB", "RABBITMQ_", "ERL_", "XDG_", "LC_", "LANG",
+			"NOTIFY_SOCKET=", "REDRIVE_"} {
 			if strings.HasPrefix(v, prefix) {
 				return true
 			}
 		}
 		return false
 	})
-	return append(env, "LC_ALL=C", "HOME="+s.dir, "TMPDIR="+s.dir)
+	return append(env, "LC_ALL=C", "HOME="+s.dir, "TMPDIR="+s.dir, "RABBITMQ_CONF_ENV_FILE="+s.path(rabbitmqEnvironment))
 }
 
 // log is the end of what the server wrote, for errors.

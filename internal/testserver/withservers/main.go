@@ -4,7 +4,7 @@
 //
 // For each kind of server it takes the first of these that works, and says on stderr which one that is:
 //
-//  1. a server that the environment names: REDRIVE_TEST_POSTGRES, REDRIVE_TEST_MYSQL;
+//  1. a server that the environment names: REDRIVE_TEST_POSTGRES, REDRIVE_TEST_MYSQL, REDRIVE_TEST_AMQP;
 //  2. a private one from installed programs, on a free port of 127.0.0.1, in a temporary folder;
 //  3. Docker Compose, if an engine answers;
 //  4. a private one from Debian packages, installed as root or by a sudo that asks for no password.

@@ -111,7 +111,7 @@ func begin(t *testing.T, script string) *session {
 		testserver.PrivatePostgres(t) // says what is missing
 	}
 	s := &session{cmd: withservers(t, "sh", "-c", script), stderr: new(bytes.Buffer)}
-	s.cmd.Env = append(s.cmd.Env, "REDRIVE_TEST_POSTGRES=", "REDRIVE_TEST_MYSQL=not-needed")
+	s.cmd.Env = append(s.cmd.Env, "REDRIVE_TEST_POSTGRES=", "REDRIVE_TEST_MYSQL=not-needed", "REDRIVE_TEST_AMQP=not-needed")
 	s.cmd.Stderr = s.stderr
 	out, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
