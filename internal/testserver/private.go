@@ -19,6 +19,9 @@ func PrivateMySQL(t testing.TB) *Server {
 }
 
 // PrivateRabbitMQ starts a RabbitMQ of the test's own, which ends with it. Without the program the test is skipped.
+//
+// RabbitMQ notes a new quorum queue on disk half a second after it has declared it. One that is killed before that has the queue
+// without a leader ever after: whoever asks it for something waits for a minute and loses the connection.
 func PrivateRabbitMQ(t testing.TB) *Server {
 	t.Helper()
 	return private(t, StartRabbitMQ, rabbitmqKind().Programs...)

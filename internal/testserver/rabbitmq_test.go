@@ -45,6 +45,11 @@ func countRabbitMQ(t *testing.T, dsn string) int {
 	return queue.Messages
 }
 
+func TestAMQP(t *testing.T) {
+	t.Parallel()
+	assert.NoError(t, pingRabbitMQ(t.Context(), AMQP(t)))
+}
+
 func TestPrivateRabbitMQ(t *testing.T) {
 	t.Parallel()
 	s := PrivateRabbitMQ(t)

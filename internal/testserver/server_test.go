@@ -100,11 +100,13 @@ func TestPrivateMySQL(t *testing.T) {
 
 // A server that is paused hangs, and works again when it goes on.
 func pauses(t *testing.T, s *Server) {
+	const patience = 200 * time.Millisecond
 	require.NoError(t, s.Pause())
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	require.Error(t, s.recipe.ping(ctx, s.DSN()))
-	require.Error(t, ctx.Err(), "it took until then")
+	assert.GreaterOrEqual(t, time.Since(began), patience)
 	require.NoError(t, s.Resume())
 	require.NoError(t, ping(t.Context(), s.recipe.ping, s.DSN()))
 }

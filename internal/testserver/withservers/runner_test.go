@@ -105,13 +105,18 @@ type session struct {
 	stderr *bytes.Buffer
 }
 
-func begin(t *testing.T, script string) *session {
+// begin has the command bring up one kind of server.
+func begin(t *testing.T, k testserver.Kind, script string) *session {
 	t.Helper()
-	if testserver.Missing(testserver.Kinds()[0].Programs...) != nil {
-		testserver.PrivatePostgres(t) // says what is missing
+	if err := testserver.Missing(k.Programs...); err != nil {
+		require.False(t, testserver.Required(), err)
+		t.Skip(err)
 	}
 	s := &session{cmd: withservers(t, "sh", "-c", script), stderr: new(bytes.Buffer)}
-	s.cmd.Env = append(s.cmd.Env, "REDRIVE_TEST_POSTGRES=", "REDRIVE_TEST_MYSQL=not-needed", "REDRIVE_TEST_AMQP=not-needed")
+	for _, other := range testserver.Kinds() {
+		s.cmd.Env = append(s.cmd.Env, other.Variable+"=not-needed")
+	}
+	s.cmd.Env = append(s.cmd.Env, k.Variable+"=")
 	s.cmd.Stderr = s.stderr
 	out, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -127,21 +132,35 @@ func (s *session) line(t *testing.T) string {
 	return s.lines.Text()
 }
 
-// reachable tells whether a server still answers.
-func reachable(t *testing.T, dsn string) bool {
-	return testserver.Kinds()[0].Ping(t.Context(), dsn) == nil
+// folder is where the server lives.
+func (s *session) folder() string {
+	_, folder, _ := strings.Cut(s.stderr.String(), ", in ")
+	folder, _, _ = strings.Cut(folder, "\n")
+	return folder
+}
+
+// deserted tells whether no process is at work in a folder any more.
+func deserted(folder string) bool {
+	processes, _ := filepath.Glob("/proc/[0-9]*/cwd") // the pattern is well-formed
+	for _, process := range processes {
+		if cwd, err := os.Readlink(process); err == nil && strings.HasPrefix(cwd, folder) {
+			return false
+		}
+	}
+	return true
 }
 
 // The servers are there while the command runs, nothing but its output is on stdout, and then they are gone with their
 // folder.
 func TestServersLiveWithTheCommand(t *testing.T) {
 	t.Parallel()
-	s := begin(t, `trap 'echo bye; exit 5' TERM
+	postgres := testserver.Kinds()[0]
+	s := begin(t, postgres, `trap 'echo bye; exit 5' TERM
 		echo "$REDRIVE_TEST_POSTGRES"; echo "$REDRIVE_TEST_MYSQL"
 		while :; do sleep 0.01; done`)
 	dsn := s.line(t)
 	assert.Equal(t, "not-needed", s.line(t))
-	assert.True(t, reachable(t, dsn))
+	assert.NoError(t, postgres.Ping(t.Context(), dsn))
 
 	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
 	assert.Equal(t, "bye", s.line(t), "the signal is passed on, and the command decides")
@@ -149,30 +168,33 @@ func TestServersLiveWithTheCommand(t *testing.T) {
 	var exit *exec.ExitError
 	require.ErrorAs(t, s.cmd.Wait(), &exit)
 	assert.Equal(t, 5, exit.ExitCode())
-	assert.False(t, reachable(t, dsn))
+	assert.Error(t, postgres.Ping(t.Context(), dsn))
 	assert.Contains(t, s.stderr.String(), "MySQL: given by REDRIVE_TEST_MYSQL")
-	_, folder, _ := strings.Cut(s.stderr.String(), ", in ")
-	folder, _, _ = strings.Cut(folder, "\n")
-	assert.NoDirExists(t, folder)
-	assert.NotEmpty(t, folder)
+	assert.NoDirExists(t, s.folder())
+	assert.NotEmpty(t, s.folder())
 }
 
 // Nothing outlives the command's sudden death: neither the servers nor what they were for.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	s := begin(t, `echo "$REDRIVE_TEST_POSTGRES"; echo $$; exec sleep 600`)
-	dsn := s.line(t)
-	pid, err := strconv.Atoi(s.line(t))
+	here, err := os.Getwd()
 	require.NoError(t, err)
-	require.NoError(t, s.cmd.Process.Kill())
-	require.Error(t, s.cmd.Wait())
-	assert.Eventually(t, func() bool {
-		return !reachable(t, dsn) && syscall.Kill(pid, 0) != nil
-	}, 20*time.Second, 10*time.Millisecond)
-	_, folder, _ := strings.Cut(s.stderr.String(), ", in ")
-	folder, _, _ = strings.Cut(folder, "\n")
-	require.Contains(t, folder, "redrive-test-")
-	require.NoError(t, os.RemoveAll(folder), "only this is left")
+	require.False(t, deserted(here))
+	for _, k := range testserver.Kinds() {
+		t.Run(k.Name, func(t *testing.T) {
+			t.Parallel()
+			s := begin(t, k, `echo $$; exec sleep 600`)
+			pid, err := strconv.Atoi(s.line(t))
+			require.NoError(t, err)
+			require.NoError(t, s.cmd.Process.Kill())
+			require.Error(t, s.cmd.Wait())
+			require.Contains(t, s.folder(), "redrive-test-")
+			assert.Eventually(t, func() bool {
+				return deserted(s.folder()) && syscall.Kill(pid, 0) != nil
+			}, 20*time.Second, 10*time.Millisecond)
+			require.NoError(t, os.RemoveAll(s.folder()), "only this is left")
+		})
+	}
 }
 
 // A signal while servers start takes down what there is, and the command is not run.
