@@ -41,6 +41,7 @@ var backends = []kind{
 		timed: openTimed, multiply: multiplyOnPostgres, linger: lingerOnPostgres, rest: vacuum,
 	},
 	{name: "mysql", durable: true, server: true, place: mysqlDatabase, open: openMySQL, linger: lingerOnMySQL},
+	{name: "amqp", place: rabbitmqPlace, open: openRabbitMQ},
 }
 
 // durable are the backends whose store outlives the process.

@@ -42,9 +42,9 @@ func newBroker(ctx context.Context, url string, cfg *Config) (*broker, error) {
 		consumes: newLink("consume", dialer(url, cfg, "consume"), cfg.Logger),
 		box:      newPostbox(publishes),
 	}
-	b.queues = &topology{link: b.consumes, used: map[place]struct{}{}}
 	keep, stop := context.WithCancel(context.Background())
 	b.stop = stop
+	b.queues = &topology{link: b.consumes, closing: keep, used: map[place]struct{}{}}
 	for _, l := range []*link{publishes, b.consumes} {
 		b.work.Go(func() { l.keep(keep) })
 	}
@@ -78,19 +78,18 @@ func (b *broker) Ready() error {
 	return err
 }
 
-// Publish implements what queue.Publisher needs of a driver: it returns when the broker has confirmed all messages. After an
-// error some of them may be there.
-func (b *broker) Publish(ctx context.Context, topic string, messages ...*message.Message) error {
+// Publish implements queue.Appender: it returns when the broker has confirmed all messages. After an error some of them may be
+// there.
+func (b *broker) Publish(_ context.Context, topic string, messages ...*message.Message) error {
 	contents := make([]content, len(messages))
 	for i, msg := range messages {
 		contents[i] = newContent(msg)
 	}
-	return errors.Join(b.publish(ctx, topic, contents)...)
+	return errors.Join(b.publish(topic, contents)...)
 }
 
 // Send implements apart.Transport.
 func (b *broker) Send(ctx context.Context, topic string, msg *message.Message) error {
-	ctx = context.WithoutCancel(ctx) // a caller that leaves must not leave behind what nobody knows of
 	err := b.Publish(ctx, topic, msg)
 	if err != nil && neverLeft(err) {
 		return fmt.Errorf("%w: %w", apart.ErrNotSent, err)
@@ -106,7 +105,7 @@ func (b *broker) relay(ctx context.Context, topic string, msg *message.Message, 
 		if _, err := b.box.link.await(ctx); err != nil {
 			return err
 		}
-		err := errors.Join(b.publish(ctx, topic, []content{c})...)
+		err := errors.Join(b.publish(topic, []content{c})...)
 		if !errors.Is(err, errNotSent) || ctx.Err() != nil {
 			return err
 		}
@@ -114,28 +113,21 @@ func (b *broker) relay(ctx context.Context, topic string, msg *message.Message, 
 	}
 }
 
-// publish returns nil when the broker has confirmed all messages, or else what became of each.
-func (b *broker) publish(ctx context.Context, topic string, contents []content) []error {
+// publish returns nil when the broker has confirmed all messages, or else what became of each. It takes at most PublishTimeout,
+// whoever waits: what is on its way cannot be called back.
+func (b *broker) publish(topic string, contents []content) []error {
 	queue, err := b.queueOf(topic)
 	if err != nil {
 		return fail(len(contents), err)
 	}
 	until := time.Now().Add(b.cfg.PublishTimeout)
-	if limit, ok := ctx.Deadline(); ok && limit.Before(until) {
-		until = limit
-	}
-	ctx, cancel := context.WithDeadline(ctx, until)
-	defer cancel()
 	posts := make([]*post, len(contents))
 	for i := range contents {
-		p, err := b.newPost(ctx, queue, contents[i])
-		if err != nil {
+		if posts[i], err = b.newPost(queue, &contents[i], until); err != nil {
 			return fail(len(contents), err)
 		}
-		p.until = until
-		posts[i] = p
 	}
-	return b.sendAgain(ctx, posts, b.box.sendAll(posts))
+	return b.sendAgain(posts, b.box.sendAll(posts))
 }
 
 func fail(n int, err error) []error {
@@ -147,16 +139,16 @@ func fail(n int, err error) []error {
 }
 
 // newPost makes ready what is sent, and the queue that it is sent to.
-func (b *broker) newPost(ctx context.Context, queue string, c content) (*post, error) {
-	to := place{queue: queue}
+func (b *broker) newPost(queue string, c *content, until time.Time) (*post, error) {
+	p := &post{place: place{queue: queue}, until: until}
 	if c.wait > 0 {
-		to.wait = stepUp(c.wait)
-		c.wait = max(c.wait-time.Duration(to.wait)*time.Millisecond, 0)
+		p.wait = stepUp(c.wait)
+		c.wait = max(c.wait-time.Duration(p.wait)*time.Millisecond, 0)
 	}
-	if err := b.queues.ensure(ctx, to); err != nil {
+	if err := b.queues.ensure(p.place, until); err != nil {
 		return nil, err
 	}
-	p := &post{place: to, name: to.name(), Publishing: c.publishing()}
+	p.name, p.Publishing = p.place.name(), c.publishing()
 	if size := len(p.Body) + maxHeaders; size > b.cfg.MaxMessageBytes {
 		return nil, fmt.Errorf("%w: %d bytes with its metadata, and Config.MaxMessageBytes is %d", ErrTooLarge, size, b.cfg.MaxMessageBytes)
 	}
@@ -164,12 +156,19 @@ func (b *broker) newPost(ctx context.Context, queue string, c content) (*post, e
 	return p, nil
 }
 
+// goneTime is how long a queue that is gone is not declared again: until its consumers have heard that it was deleted.
+const goneTime = 500 * time.Millisecond
+
 // sendAgain declares the queues of what was unroutable, and sends it once more.
-func (b *broker) sendAgain(ctx context.Context, posts []*post, errs []error) []error {
+func (b *broker) sendAgain(posts []*post, errs []error) []error {
+	if !errors.Is(errors.Join(errs...), ErrUnroutable) {
+		return errs
+	}
+	pause(b.queues.closing, goneTime)
 	var again []*post
 	var at []int
 	for i, err := range errs {
-		if errors.Is(err, ErrUnroutable) && b.queues.again(ctx, posts[i].place) == nil {
+		if errors.Is(err, ErrUnroutable) && b.queues.again(posts[i].place, posts[i].until) == nil {
 			again, at = append(again, posts[i]), append(at, i)
 		}
 	}

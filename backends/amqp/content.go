@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	mathrand "math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,15 +54,16 @@ type content struct {
 func newContent(msg *message.Message) content {
 	own, history := queue.SplitMetadata(msg.Metadata)
 	wait, _ := queue.DelayOf(msg.Metadata)
-	return content{
-		uuid: msg.UUID, payload: msg.Payload, metadata: own, history: history,
-		redrives: retry.DeliveryOf(msg).Redrives, wait: wait,
+	c := content{uuid: msg.UUID, payload: msg.Payload, metadata: own, history: history, wait: wait}
+	if text := msg.Metadata[retry.MetadataRedrives]; text != "" {
+		c.redrives, _ = strconv.Atoi(text) // what is no number counts as none
 	}
+	return c
 }
 
 // publishing returns what is sent. Each call names another copy.
 func (c *content) publishing() amqp.Publishing {
-	headers := make(amqp.Table, len(c.metadata)+5)
+	headers := make(amqp.Table, len(c.metadata)+1)
 	p := amqp.Publishing{
 		DeliveryMode: amqp.Persistent, MessageId: c.uuid, Headers: headers, Body: c.payload,
 	}

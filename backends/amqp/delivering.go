@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -12,33 +14,51 @@ import (
 )
 
 const (
-	// silence is after how long without a delivery is looked whether the broker still knows of the consumer: one of a queue
-	// that was deleted and declared again at once is forgotten without a word.
-	silence = 5 * time.Second
+	// silence is after how long without a delivery, and with nothing in hand, consuming begins anew. To a consumer of a queue that
+	// was deleted and declared again at once, RabbitMQ delivers nothing any more, and does not tell: its channel takes what the new
+	// queue delivers for what the old one had delivered before.
+	silence = 15 * time.Second
+	// handsPatience is how long what came at the last moment is waited for, before consuming begins anew.
+	handsPatience = 5 * time.Second
 	// tryAgain is the wait before another try to consume, after one that failed.
 	tryAgain = 100 * time.Millisecond
-	// leaveTime bounds giving back what nobody has seen, at the end.
-	leaveTime = 2 * time.Second
 )
 
 // run consumes, again and again, until the stream is stopped and closed.
 func (s *stream) run(closing context.Context) {
 	defer close(s.ended)
+	s.work.Go(s.prepareWaits)
 	for s.stopping.Err() == nil {
 		conn, err := s.consumes.await(s.stopping)
 		if err != nil {
 			return
 		}
 		if err := s.consume(closing, conn); err != nil && s.stopping.Err() == nil {
-			s.log.Warn("amqp: cannot consume; it is tried again", "error", err)
+			s.deaf.say(err)
 		}
 		pause(s.stopping, tryAgain)
 	}
 }
 
+// prepareWaits declares the queues in which messages will wait that failed. It is not necessary: what is missing is declared when it is
+// needed. But that takes its time, and others would wait for it.
+func (s *stream) prepareWaits() {
+	if _, err := s.consumes.await(s.stopping); err != nil {
+		return
+	}
+	var declaring sync.WaitGroup
+	for _, ms := range stepsOf(s.cfg.Policy) {
+		declaring.Go(func() {
+			// An error comes again when a message is to wait there, and is told then.
+			_ = s.queues.ensure(place{s.queue, ms}, time.Now().Add(dialTimeout))
+		})
+	}
+	declaring.Wait()
+}
+
 // consume consumes on one channel, until that is lost or closing ends.
 func (s *stream) consume(closing context.Context, conn *amqp.Connection) error {
-	if err := s.queues.again(s.stopping, place{queue: s.queue}); err != nil {
+	if err := s.queues.again(place{queue: s.queue}, time.Now().Add(dialTimeout)); err != nil {
 		return err
 	}
 	ch, err := conn.Channel()
@@ -50,6 +70,7 @@ func (s *stream) consume(closing context.Context, conn *amqp.Connection) error {
 	if err != nil {
 		return explain(err)
 	}
+	s.deaf.end()
 	session := newSession(ch)
 	acking, endAcks := context.WithCancel(context.WithoutCancel(closing))
 	acked := make(chan struct{})
@@ -66,21 +87,21 @@ func (s *stream) consume(closing context.Context, conn *amqp.Connection) error {
 
 // begins begins to consume the topic's queue, and what the broker dropped from it.
 func (s *stream) begins(ch *amqp.Channel) (deliveries, dropped <-chan amqp.Delivery, err error) {
-	if err := ch.Qos(s.cfg.Concurrency, 0, false); err != nil {
+	if err := ch.Qos(min(s.cfg.Concurrency, math.MaxUint16), 0, false); err != nil {
 		return nil, nil, err
 	}
-	if dropped, err = ch.Consume(droppedOf(s.queue), "dropped", false, false, false, false, nil); err != nil {
+	if dropped, err = ch.Consume(droppedOf(s.queue), droppedConsumer, false, false, false, false, nil); err != nil {
 		return nil, nil, err
 	}
-	deliveries, err = ch.Consume(s.queue, "main", false, false, false, false, nil)
+	deliveries, err = ch.Consume(s.queue, mainConsumer, false, false, false, false, nil)
 	return deliveries, dropped, err
 }
 
 // take takes what the broker delivers, until it ends that or closing ends. Once the stream is stopped, no more is asked for.
 func (s *stream) take(closing context.Context, session *session, deliveries, dropped <-chan amqp.Delivery) {
 	stop := s.stopping.Done()
-	ticker := time.NewTicker(silence)
-	defer ticker.Stop()
+	quiet := time.NewTicker(silence)
+	defer quiet.Stop()
 	for deliveries != nil || s.stopping.Err() != nil {
 		select {
 		case d, open := <-deliveries:
@@ -88,6 +109,7 @@ func (s *stream) take(closing context.Context, session *session, deliveries, dro
 				deliveries = nil
 				continue
 			}
+			quiet.Reset(silence)
 			s.arrives(session, newLetter(&d))
 		case d, open := <-dropped:
 			if !open {
@@ -95,10 +117,10 @@ func (s *stream) take(closing context.Context, session *session, deliveries, dro
 				continue
 			}
 			s.arrives(session, s.droppedLetter(&d))
-		case <-ticker.C:
-			if s.forgotten() {
-				s.log.Warn("amqp: the broker has forgotten the consumer; consuming again")
-				return
+		case <-quiet.C:
+			if stop != nil && s.emptyHanded() {
+				session.cancel() // which closes deliveries when all that were on their way are here
+				defer s.awaitHands(handsPatience)
 			}
 		case <-stop:
 			stop = nil
@@ -109,29 +131,18 @@ func (s *stream) take(closing context.Context, session *session, deliveries, dro
 	}
 }
 
-// cancel asks the broker for no more deliveries.
-func (s *session) cancel() {
-	for _, consumer := range []string{"main", "dropped"} {
-		if s.ch.Cancel(consumer, false) != nil {
-			return // the channel is gone, and with it the consumers
-		}
-	}
+// emptyHanded is whether nothing is in hand.
+func (s *stream) emptyHanded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.letters) == 0
 }
 
-// forgotten is whether the broker has no consumer of the queue any more. Only where nothing was heard lately is it asked.
-func (s *stream) forgotten() bool {
-	s.mu.Lock()
-	quiet := time.Since(s.heard) >= silence && s.stopping.Err() == nil
-	s.mu.Unlock()
-	if !quiet {
-		return false
+// awaitHands waits until nothing is in hand, at most for a while.
+func (s *stream) awaitHands(patience time.Duration) {
+	for late := time.Now().Add(patience); !s.emptyHanded() && time.Now().Before(late) && s.stopping.Err() == nil; {
+		pause(s.stopping, tryAgain/10)
 	}
-	conn, err := s.consumes.now()
-	if err != nil {
-		return false // that is found out by itself
-	}
-	q, there, err := inspect(conn, s.queue)
-	return err == nil && (!there || q.Consumers == 0)
 }
 
 // droppedLetter is a message that the broker dropped after many deliveries. It counts as one whose attempts are used up, so that
@@ -146,7 +157,6 @@ func (s *stream) droppedLetter(d *amqp.Delivery) *letter {
 // broker moved it twice, is not taken for another one.
 func (s *stream) arrives(session *session, l *letter) {
 	s.mu.Lock()
-	s.heard = time.Now()
 	if known := s.copies[l.copy]; known != nil {
 		ready := known.comesBack(session, l.tag)
 		if known.over {
@@ -212,6 +222,9 @@ func (s *stream) examine(l *letter) {
 	wait := tryAgain / 2
 	for s.stopping.Err() == nil {
 		done, err := s.decide(l)
+		if err == nil {
+			s.undecided.end()
+		}
 		if err == nil && done {
 			s.finish(l)
 			return
@@ -221,7 +234,7 @@ func (s *stream) examine(l *letter) {
 			s.put(l)
 			return
 		}
-		s.log.Warn("amqp: cannot decide on a message that came again; it is tried again", "message_id", l.uuid, "error", err)
+		s.undecided.say(err)
 		wait = min(2*wait, redialMost)
 		pause(s.stopping, wait)
 	}
@@ -251,17 +264,13 @@ func (s *stream) decide(l *letter) (done bool, err error) {
 func (s *stream) putOff(l *letter, settlement queue.Settlement) error {
 	next := l.follower(&settlement)
 	next.starts-- // that is one less than the attempt which did not begin
-	ctx, cancel := context.WithTimeout(context.Background(), s.broker.cfg.PublishTimeout)
-	defer cancel()
-	return errors.Join(s.publish(ctx, s.topic, []content{next})...)
+	return errors.Join(s.publish(s.topic, []content{next})...)
 }
 
 // close gives back what nobody has claimed, and acknowledges what is done. The stream has been stopped, and the engine has ended.
 func (s *stream) close(closing context.CancelFunc) {
 	s.odd.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
-	defer cancel()
-	if err := s.giveBack(ctx); err != nil {
+	if err := s.giveBack(); err != nil {
 		s.log.Warn("amqp: messages that nobody has seen are delivered again with an attempt less", "error", err)
 	}
 	closing()
@@ -269,7 +278,7 @@ func (s *stream) close(closing context.CancelFunc) {
 }
 
 // giveBack returns what nobody has claimed to the broker, as it came.
-func (s *stream) giveBack(ctx context.Context) error {
+func (s *stream) giveBack() error {
 	var unseen []*letter
 	s.mu.Lock()
 	for _, l := range s.letters {
@@ -283,7 +292,7 @@ func (s *stream) giveBack(ctx context.Context) error {
 	for i := range unused {
 		unused[i].Outcome = queue.Unused
 	}
-	err := s.follow(ctx, unseen, unused)
+	err := s.follow(unseen, unused)
 	for _, l := range unseen {
 		if l.copied {
 			s.finish(l)

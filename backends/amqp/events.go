@@ -83,7 +83,7 @@ func (s *stream) conclude(
 			return overtaken, err
 		}
 	}
-	if err := s.follow(ctx, []*letter{l}, []queue.Settlement{settlement}); err != nil {
+	if err := s.follow([]*letter{l}, []queue.Settlement{settlement}); err != nil {
 		return false, err
 	}
 	return false, record()

@@ -19,15 +19,12 @@ const (
 	heartbeat = 5 * time.Second
 	// redialMost is the longest wait between two tries to connect.
 	redialMost = 2 * time.Second
-	// sayAgain is after how long the same trouble is news again.
-	sayAgain = time.Minute
 )
 
 // link is one connection to the broker, made again whenever it is lost.
 type link struct {
-	purpose string
-	dial    func() (*amqp.Connection, error)
-	log     *slog.Logger
+	dial func() (*amqp.Connection, error)
+	log  *slog.Logger
 
 	mu      sync.Mutex
 	conn    *amqp.Connection
@@ -36,17 +33,17 @@ type link struct {
 	cause   error         // why there is none
 	blocked string        // why the broker takes no messages; "" when it does
 
-	said   string
-	saidAt time.Time
+	down complaint
 }
 
 // errUntried is why there is no connection before the first try.
 var errUntried = errors.New("not connected yet")
 
 func newLink(purpose string, dial func() (*amqp.Connection, error), log *slog.Logger) *link {
+	log = log.With("connection", purpose)
 	return &link{
-		purpose: purpose, dial: dial, up: make(chan struct{}), tried: make(chan struct{}), cause: errUntried,
-		log: log.With("connection", purpose),
+		dial: dial, up: make(chan struct{}), tried: make(chan struct{}), cause: errUntried, log: log,
+		down: complaint{log: log, what: "no connection to the broker; it is tried again"},
 	}
 }
 
@@ -97,10 +94,10 @@ func (l *link) hold(ctx context.Context, conn *amqp.Connection) {
 func (l *link) found(conn *amqp.Connection) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.said != "" {
-		l.log.Info("amqp: connected to the broker")
+	if l.down.end() {
+		l.log.Info("amqp: connected to the broker again")
 	}
-	l.conn, l.cause, l.blocked, l.said = conn, nil, "", ""
+	l.conn, l.cause, l.blocked = conn, nil, ""
 	close(l.up)
 	l.note()
 }
@@ -122,11 +119,9 @@ func (l *link) lost(cause error) {
 	}
 	l.cause, l.blocked = cause, ""
 	l.note()
-	if errors.Is(cause, ErrClosed) || l.said == cause.Error() && time.Since(l.saidAt) < sayAgain {
-		return
+	if !errors.Is(cause, ErrClosed) {
+		l.down.say(cause)
 	}
-	l.said, l.saidAt = cause.Error(), time.Now()
-	l.log.Warn("amqp: no connection to the broker; it is tried again", "error", cause)
 }
 
 func (l *link) block(b amqp.Blocking) {

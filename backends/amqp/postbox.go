@@ -21,7 +21,7 @@ const (
 // post is a message on its way to a queue.
 type post struct {
 	place
-	name string // of the place's queue
+	name string // the queue's
 	amqp.Publishing
 	copy  int64
 	until time.Time // how long its sender waits

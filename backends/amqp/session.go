@@ -1,92 +1,26 @@
 package amqp
 
-import (
-	"context"
-	"slices"
-	"sync"
-	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
-)
-
-// ackPace is how long acknowledgements gather: one that covers many costs the broker as much as one that covers one.
-const ackPace = time.Millisecond
+import amqp "github.com/rabbitmq/amqp091-go"
 
 // session is one channel that a stream consumes on. Tags of deliveries belong to it.
 type session struct {
 	ch *amqp.Channel
-
-	mu      sync.Mutex
-	done    []uint64 // to be acknowledged
-	pending chan struct{}
-
-	floor uint64              // all tags up to here are acknowledged, or were by one that covered them
-	above map[uint64]struct{} // acknowledged ones above the floor
+	*acks
 }
 
-func newSession(ch *amqp.Channel) *session {
-	return &session{ch: ch, pending: make(chan struct{}, 1), above: map[uint64]struct{}{}}
-}
+func newSession(ch *amqp.Channel) *session { return &session{ch, newAcks(ch)} }
 
-// ack acknowledges a delivery soon.
-func (s *session) ack(tag uint64) {
-	s.mu.Lock()
-	s.done = append(s.done, tag)
-	s.mu.Unlock()
-	select {
-	case s.pending <- struct{}{}:
-	default:
-	}
-}
+// Names of a session's consumers.
+const (
+	mainConsumer    = "main"
+	droppedConsumer = "dropped"
+)
 
-// ackAll acknowledges what is done until ctx ends, and then what is left.
-func (s *session) ackAll(ctx context.Context) {
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-s.pending:
-			pause(ctx, ackPace)
-			s.flush()
+// cancel asks the broker for no more deliveries.
+func (s *session) cancel() {
+	for _, consumer := range [...]string{mainConsumer, droppedConsumer} {
+		if s.ch.Cancel(consumer, false) != nil {
+			return // the channel is gone, and with it the consumers
 		}
 	}
-	s.flush()
-}
-
-// flush acknowledges what is done: in one step up to the first delivery that is not, and one by one what lies above. A channel
-// that is gone takes none, and delivers all of it again.
-func (s *session) flush() {
-	s.mu.Lock()
-	done := s.done
-	s.done = nil
-	s.mu.Unlock()
-	slices.Sort(done)
-	covered := uint64(0) // the last of done that lies on the floor
-	n := 0
-	for _, tag := range done {
-		s.above[tag] = struct{}{}
-	}
-	for s.risen() {
-	}
-	for n < len(done) && done[n] <= s.floor {
-		covered = done[n]
-		n++
-	}
-	if covered > 0 && s.ch.Ack(covered, true) != nil {
-		return
-	}
-	for _, tag := range done[n:] {
-		if s.ch.Ack(tag, false) != nil {
-			return
-		}
-	}
-}
-
-// risen raises the floor by one where the next tag is done.
-func (s *session) risen() bool {
-	_, next := s.above[s.floor+1]
-	if next {
-		s.floor++
-		delete(s.above, s.floor)
-	}
-	return next
 }

@@ -36,7 +36,9 @@ type stream struct {
 	ready   []*letter         // may be claimed, or was when it came
 	heard   time.Time         // when the last delivery came
 
-	odd sync.WaitGroup // letters that are being examined
+	odd       sync.WaitGroup // letters that are being examined
+	deaf      complaint
+	undecided complaint
 }
 
 func newStream(b *broker, topic, queue string, cfg asyncevents.SubscriberConfig, store asyncevents.Store) *stream {
@@ -44,6 +46,8 @@ func newStream(b *broker, topic, queue string, cfg asyncevents.SubscriberConfig,
 		broker: b, topic: topic, queue: queue, cfg: cfg.WithDefaults(), store: store, log: b.log.With("topic", topic),
 		ended: make(chan struct{}), letters: map[int64]*letter{}, copies: map[int64]*letter{},
 	}
+	s.deaf = complaint{log: s.log, what: "cannot consume; it is tried again"}
+	s.undecided = complaint{log: s.log, what: "cannot decide on messages that came again; it is tried again"}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -105,13 +109,13 @@ func (s *stream) Expired(_ context.Context, _ string, limit int) (expired []queu
 
 // Settle implements queue.Driver. What follows a message is with the broker before the message is acknowledged: in between, it
 // may be there twice, but never not at all.
-func (s *stream) Settle(ctx context.Context, settlements []queue.Settlement) (held []bool, err error) {
+func (s *stream) Settle(_ context.Context, settlements []queue.Settlement) (held []bool, err error) {
 	letters := make([]*letter, len(settlements))
 	held = make([]bool, len(settlements))
 	for i := range settlements {
 		letters[i], held[i] = s.begin(settlements[i].ID, settlements[i].Owner)
 	}
-	if err := s.follow(ctx, letters, settlements); err != nil {
+	if err := s.follow(letters, settlements); err != nil {
 		for _, l := range letters {
 			s.abort(l)
 		}
@@ -146,7 +150,7 @@ func (s *stream) abort(l *letter) {
 }
 
 // follow publishes what follows letters, where anything does and is not there already.
-func (s *stream) follow(ctx context.Context, letters []*letter, settlements []queue.Settlement) error {
+func (s *stream) follow(letters []*letter, settlements []queue.Settlement) error {
 	var contents []content
 	var of []*letter
 	for i, l := range letters {
@@ -157,7 +161,7 @@ func (s *stream) follow(ctx context.Context, letters []*letter, settlements []qu
 	if len(contents) == 0 {
 		return nil
 	}
-	errs := s.publish(ctx, s.topic, contents)
+	errs := s.publish(s.topic, contents)
 	for i, l := range of {
 		l.copied = errs == nil || errs[i] == nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -33,7 +34,7 @@ func (b *backend) subscriber(cfg asyncevents.SubscriberConfig) (message.Subscrib
 // Subscribe begins to deliver a topic's messages, as queue.Subscriber does. It returns an error where the broker has the queue
 // with other arguments. A broker that cannot be reached is waited for.
 func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	queueName, err := s.backend.broker.prepare(ctx, topic)
+	queueName, err := s.backend.broker.prepare(topic)
 	if err != nil {
 		return nil, fmt.Errorf("amqp: subscribe to %q: %w", topic, err)
 	}
@@ -87,15 +88,13 @@ func (s *stream) serve(engine *queue.Subscriber, unsubscribed, closing <-chan st
 }
 
 // prepare declares a topic's queues, unless the broker cannot be reached.
-func (b *broker) prepare(ctx context.Context, topic string) (name string, err error) {
+func (b *broker) prepare(topic string) (name string, err error) {
 	name, err = b.queueOf(topic)
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.PublishTimeout)
-	defer cancel()
-	err = b.queues.ensure(ctx, place{queue: name})
-	if errors.Is(err, ErrDisconnected) || errors.Is(err, context.DeadlineExceeded) {
+	err = b.queues.ensure(place{queue: name}, time.Now().Add(b.cfg.PublishTimeout))
+	if errors.Is(err, ErrDisconnected) || errors.Is(err, ErrUnconfirmed) {
 		err = nil
 	}
 	return name, err

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/singleflight"
@@ -90,12 +91,18 @@ func deadLettering(to string) amqp.Table {
 	}
 }
 
+// noteTime is how long no queue is made before those that were are known to be there. RabbitMQ notes a new quorum queue on disk half a
+// second after the latest one was made: one that dies before that has lost the queue, and all that is in it, for good.
+const noteTime = time.Second
+
 // topology declares queues, each once a connection.
 type topology struct {
-	link   *link
-	flight singleflight.Group
+	link    *link
+	closing context.Context
+	flight  singleflight.Group
 
 	mu    sync.Mutex
+	made  time.Time        // when the latest queue was made
 	conn  *amqp.Connection // on which the known ones were declared
 	known map[place]struct{}
 	used  map[place]struct{} // all that this process ever declared
@@ -103,7 +110,7 @@ type topology struct {
 
 // ensure declares the queue of a place and those that belong to it, unless it is known to be there. With an error no queue was made
 // that was not there before, but by a broker that went away meanwhile.
-func (t *topology) ensure(ctx context.Context, p place) error {
+func (t *topology) ensure(p place, until time.Time) error {
 	conn, err := t.link.now()
 	if err != nil {
 		return fmt.Errorf("declare queue %q: %w: %w", p.name(), errNotSent, err)
@@ -112,20 +119,27 @@ func (t *topology) ensure(ctx context.Context, p place) error {
 		return nil
 	}
 	done := t.flight.DoChan(p.name(), func() (any, error) {
-		err := declareAll(conn, p.declarations())
+		made, err := declareAll(conn, p.declarations())
+		if made {
+			t.awaitNoted()
+		}
 		if err == nil {
 			t.note(conn, p)
 		}
 		return nil, err
 	})
+	late := time.NewTimer(time.Until(until))
+	defer late.Stop()
 	select {
 	case result := <-done:
 		if result.Err != nil {
 			return fmt.Errorf("%w: %w", errNotSent, result.Err)
 		}
 		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("declare queue %q: %w: %w", p.name(), errNotSent, ctx.Err())
+	case <-late.C:
+		return fmt.Errorf("declare queue %q: %w: %w", p.name(), errNotSent, ErrUnconfirmed)
+	case <-t.closing.Done():
+		return fmt.Errorf("declare queue %q: %w: %w", p.name(), errNotSent, ErrClosed)
 	}
 }
 
@@ -148,6 +162,19 @@ func (t *topology) note(conn *amqp.Connection, p place) {
 	t.used[p] = struct{}{}
 }
 
+// awaitNoted waits until the broker has noted a queue that was made just now.
+func (t *topology) awaitNoted() {
+	t.mu.Lock()
+	t.made = time.Now()
+	t.mu.Unlock()
+	for left := noteTime; left > 0 && t.closing.Err() == nil; {
+		pause(t.closing, left)
+		t.mu.Lock()
+		left = noteTime - time.Since(t.made)
+		t.mu.Unlock()
+	}
+}
+
 // waitsOf returns the lengths of wait that this process has used before a queue.
 func (t *topology) waitsOf(queue string) map[int64]struct{} {
 	t.mu.Lock()
@@ -162,15 +189,15 @@ func (t *topology) waitsOf(queue string) map[int64]struct{} {
 }
 
 // again declares the queue of a place that was known to be there, and is gone.
-func (t *topology) again(ctx context.Context, p place) error {
+func (t *topology) again(p place, until time.Time) error {
 	t.mu.Lock()
 	delete(t.known, p)
 	t.mu.Unlock()
-	return t.ensure(ctx, p)
+	return t.ensure(p, until)
 }
 
-// declareAll first checks those that are there, and only then makes the others.
-func declareAll(conn *amqp.Connection, wanted []declaration) error {
+// declareAll first checks those that are there, and only then makes the others. It tells whether it made any.
+func declareAll(conn *amqp.Connection, wanted []declaration) (made bool, err error) {
 	var missing []declaration
 	for _, d := range wanted {
 		_, there, err := inspect(conn, d.name)
@@ -178,7 +205,7 @@ func declareAll(conn *amqp.Connection, wanted []declaration) error {
 			err = declare(conn, d)
 		}
 		if err != nil {
-			return fmt.Errorf("declare queue %q: %w", d.name, err)
+			return false, fmt.Errorf("declare queue %q: %w", d.name, err)
 		}
 		if !there {
 			missing = append(missing, d)
@@ -186,10 +213,11 @@ func declareAll(conn *amqp.Connection, wanted []declaration) error {
 	}
 	for _, d := range missing {
 		if err := declare(conn, d); err != nil {
-			return fmt.Errorf("declare queue %q: %w", d.name, err)
+			return made, fmt.Errorf("declare queue %q: %w", d.name, err)
 		}
+		made = true
 	}
-	return nil
+	return made, nil
 }
 
 func declare(conn *amqp.Connection, d declaration) error {

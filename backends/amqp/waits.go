@@ -2,7 +2,10 @@ package amqp
 
 import (
 	"math/bits"
+	"slices"
 	"time"
+
+	"github.com/redrive-go/redrive/retry"
 )
 
 const (
@@ -29,4 +32,23 @@ func steps() (all []int64) {
 		d = time.Duration(step)*time.Millisecond + 1
 	}
 	return all
+}
+
+// stepsOf are the lengths of wait that a policy makes, in milliseconds.
+func stepsOf(policy retry.Policy) (all []int64) {
+	policy = policy.WithDefaults()
+	bare := policy
+	bare.Jitter = -1
+	for attempt := 1; attempt < policy.MaxAttempts; attempt++ {
+		shortest := bare.Backoff(attempt)
+		longest := shortest + time.Duration(max(policy.Jitter, 0)*float64(shortest))
+		for d := shortest; ; d = time.Duration(all[len(all)-1])*time.Millisecond + 1 {
+			all = append(all, stepUp(min(d, longest)))
+			if d >= longest {
+				break
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }

@@ -96,7 +96,9 @@ func closeGivesBack(t *testing.T, f *fixture) {
 	for range total {
 		require.NoError(t, f.Publisher.Publish(topic, newMessage("x")))
 	}
-	subscriber, messages := f.subscribe(t, quick())
+	cfg := quick()
+	cfg.CloseTimeout = patience // giving back may take its time
+	subscriber, messages := f.subscribe(t, cfg)
 	f.requireBacklog(t, topic, asyncevents.Backlog{InFlight: total})
 	receive(t, messages).Ack()
 	requireDone(t, closing(t, subscriber))

@@ -5,14 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 )
-
-// publishTimeout bounds a Publish, which in Watermill's interface has no context of its own.
-const publishTimeout = 30 * time.Second
 
 // MaxTopicLength is the largest length of a topic's name in bytes.
 const MaxTopicLength = 255
@@ -48,9 +44,7 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(messages[0].Context()), publishTimeout)
-	defer cancel()
-	if err := p.driver.Publish(ctx, topic, messages...); err != nil {
+	if err := p.driver.Publish(context.WithoutCancel(messages[0].Context()), topic, messages...); err != nil {
 		return fmt.Errorf("queue: publish to %q: %w", topic, err)
 	}
 	return nil
