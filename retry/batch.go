@@ -3,8 +3,9 @@ package retry
 import "context"
 
 // chunk is the largest number of entries moved in one step. Each step is a short transaction, so that intake is
-// never blocked for long, and a stop takes effect after the step under way.
-const chunk = 1000
+// never blocked for long, and a stop takes effect after the step under way. What a larger one writes keeps the disk
+// of a server busy for so long that the commits of intake wait for it.
+const chunk = 250
 
 // Batch asks a Mover for one step of a retry job.
 type Batch struct {
@@ -12,7 +13,7 @@ type Batch struct {
 	Queue string
 	// UpTo is the largest id to move.
 	UpTo int64
-	// Limit is the largest number of entries to move, 1 to 1,000.
+	// Limit is the largest number of entries to move, 1 to 250.
 	Limit int
 	// Job is the id of the job whose count grows together with the move.
 	Job string

@@ -95,14 +95,14 @@ func TestRunnerMovesBatchesWithCooldowns(t *testing.T) {
 func TestRunnerWithoutCooldownGoesOnAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(retry.Settings{BatchSize: 2500}, 6000)
+		f := newFake(retry.Settings{BatchSize: 625}, 1500)
 		r := start(t, f, f)
 		began := time.Now()
 		r.begin()
 		synctest.Wait()
-		assert.Equal(t, ids(6000), f.movedIDs())
+		assert.Equal(t, ids(1500), f.movedIDs())
 		_, sizes := f.moveTimes(began)
-		assert.Equal(t, []int{1000, 1000, 500, 1000, 1000, 500, 1000}, sizes, "steps of at most 1,000")
+		assert.Equal(t, []int{250, 250, 125, 250, 250, 125, 250}, sizes, "steps of at most 250")
 		job := r.job()
 		assert.Equal(t, retry.StateCompleted, job.State)
 		assert.Equal(t, int64(3), job.Batches)
@@ -163,7 +163,7 @@ func TestRunnerStop(t *testing.T) {
 	t.Run("in a batch", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			f := newFake(retry.Settings{BatchSize: 100_000}, 50_000)
+			f := newFake(retry.Settings{BatchSize: 100_000}, 12_500)
 			r := start(t, f, f)
 			steps := 0
 			f.onMove = func(b retry.Batch) {
@@ -177,8 +177,8 @@ func TestRunnerStop(t *testing.T) {
 			synctest.Wait()
 			job := r.job()
 			assert.Equal(t, retry.StateStopped, job.State)
-			assert.Equal(t, int64(3000), job.Moved, "the step under way, and no other")
-			assert.Equal(t, int64(47_000), job.Remaining())
+			assert.Equal(t, int64(750), job.Moved, "the step under way, and no other")
+			assert.Equal(t, int64(11_750), job.Remaining())
 			assert.Zero(t, job.Batches)
 			assert.False(t, job.EndedAt.IsZero())
 			_, err := r.Stop(t.Context(), "events")
@@ -186,7 +186,7 @@ func TestRunnerStop(t *testing.T) {
 			f.onMove = nil
 			r.begin()
 			synctest.Wait()
-			assert.Equal(t, ids(50_000), f.movedIDs(), "a new job moves the rest")
+			assert.Equal(t, ids(12_500), f.movedIDs(), "a new job moves the rest")
 		})
 	})
 	t.Run("in a cooldown, at once", func(t *testing.T) {

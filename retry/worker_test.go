@@ -53,7 +53,7 @@ func TestWorkerTakesOverInMidBatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				f := newFake(retry.Settings{BatchSize: 2500, CooldownMinutes: 1}, 5000)
+				f := newFake(retry.Settings{BatchSize: 625, CooldownMinutes: 1}, 1250)
 				dying := &replica{fake: f, killAfter: killAfter}
 				began := time.Now()
 				first := start(t, dying, dying)
@@ -61,15 +61,15 @@ func TestWorkerTakesOverInMidBatch(t *testing.T) {
 				synctest.Wait()
 				start(t, f, f)
 				time.Sleep(10*time.Second - time.Millisecond)
-				assert.Len(t, f.movedIDs(), min(killAfter*1000, 2500), "the lease still holds")
+				assert.Len(t, f.movedIDs(), min(killAfter*250, 625), "the lease still holds")
 				time.Sleep(time.Hour)
-				assert.Equal(t, ids(5000), f.movedIDs(), "each moved once")
+				assert.Equal(t, ids(1250), f.movedIDs(), "each moved once")
 				times, _ := f.moveTimes(began)
 				assert.LessOrEqual(t, times[killAfter], time.Minute+retry.DefaultLease+retry.DefaultPollInterval)
 				job := first.job()
 				assert.Equal(t, retry.StateCompleted, job.State)
 				assert.Equal(t, int64(2), job.Batches)
-				assert.Equal(t, int64(5000), job.Moved)
+				assert.Equal(t, int64(1250), job.Moved)
 				if killAfter == 2 {
 					assert.Equal(t, retry.DefaultLease, times[2], "resumed when the lease ran out")
 				}
@@ -81,7 +81,7 @@ func TestWorkerTakesOverInMidBatch(t *testing.T) {
 func TestWorkerLosesLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(retry.Settings{BatchSize: 1000, CooldownMinutes: 1}, 3000)
+		f := newFake(retry.Settings{BatchSize: 250, CooldownMinutes: 1}, 750)
 		r := start(t, f, f)
 		f.onMove = func(b retry.Batch) { // another process holds the job before this one can end the batch
 			f.mu.Lock()
@@ -96,9 +96,9 @@ func TestWorkerLosesLease(t *testing.T) {
 		assert.Equal(t, retry.StateRunning, r.job().State, "what the loser saved does not count")
 		assert.Zero(t, r.job().Batches)
 		time.Sleep(59 * time.Second)
-		assert.Len(t, f.movedIDs(), 1000)
+		assert.Len(t, f.movedIDs(), 250)
 		time.Sleep(time.Hour)
-		assert.Equal(t, ids(3000), f.movedIDs(), "taken back when the other's lease ran out")
+		assert.Equal(t, ids(750), f.movedIDs(), "taken back when the other's lease ran out")
 		assert.Equal(t, int64(3), r.job().Batches)
 	})
 }
@@ -189,26 +189,26 @@ func TestWorkerShowsChangedCooldown(t *testing.T) {
 func TestWorkerBatchKeepsItsSize(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(retry.Settings{BatchSize: 3000, CooldownMinutes: 1}, 4000)
+		f := newFake(retry.Settings{BatchSize: 750, CooldownMinutes: 1}, 1000)
 		began := time.Now()
 		r := start(t, f, f)
 		steps := 0
 		f.onMove = func(retry.Batch) {
 			if steps++; steps == 2 {
-				assert.NoError(t, r.SaveSettings(t.Context(), retry.Settings{BatchSize: 500, CooldownMinutes: 1}))
+				assert.NoError(t, r.SaveSettings(t.Context(), retry.Settings{BatchSize: 125, CooldownMinutes: 1}))
 			}
 		}
 		r.begin()
 		time.Sleep(time.Hour)
 		_, sizes := f.moveTimes(began)
-		assert.Equal(t, []int{1000, 1000, 1000, 500, 500}, sizes)
+		assert.Equal(t, []int{250, 250, 250, 125, 125}, sizes)
 	})
 }
 
 func TestWorkerOutlastsTrouble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(retry.Settings{BatchSize: 1000}, 5000)
+		f := newFake(retry.Settings{BatchSize: 250}, 1250)
 		r := start(t, f, f)
 		calls := 0
 		f.onMove = func(retry.Batch) {
@@ -218,11 +218,11 @@ func TestWorkerOutlastsTrouble(t *testing.T) {
 		}
 		r.begin()
 		time.Sleep(time.Hour)
-		assert.Len(t, f.movedIDs(), 1000)
+		assert.Len(t, f.movedIDs(), 250)
 		assert.Equal(t, 2, calls)
 		f.setAway(false)
 		time.Sleep(10 * time.Second)
-		assert.Equal(t, ids(5000), f.movedIDs())
+		assert.Equal(t, ids(1250), f.movedIDs())
 		assert.Equal(t, retry.StateCompleted, r.job().State)
 	})
 }
@@ -234,7 +234,7 @@ func TestWorkerFinishesStepAtShutdown(t *testing.T) {
 		moved int
 		ends  time.Duration
 	}{
-		"a step in time":    {takes: 4 * time.Second, moved: 1000, ends: 4 * time.Second},
+		"a step in time":    {takes: 4 * time.Second, moved: 250, ends: 4 * time.Second},
 		"a step that hangs": {takes: time.Hour, moved: 0, ends: 5 * time.Second},
 	}
 	for name, test := range tests {

@@ -39,15 +39,17 @@ const everything = 1<<31 - 1
 
 // DeadLetters implements dlq.Store.
 type DeadLetters struct {
-	db      Database
-	dialect Dialect
-	queue   *Queue
-	floors  floors
+	db        Database
+	dialect   Dialect
+	spreading Spreading // nil where the dialect is not
+	queue     *Queue
+	floors    floors
 }
 
 // NewDeadLetters returns the store of dead letters.
 func NewDeadLetters(db Database, dialect Dialect, q *Queue) *DeadLetters {
-	return &DeadLetters{db: db, dialect: dialect, queue: q}
+	spreading, _ := dialect.(Spreading)
+	return &DeadLetters{db: db, dialect: dialect, spreading: spreading, queue: q}
 }
 
 // failure wraps err with what was done to which DLQ.

@@ -45,6 +45,13 @@ type Waiting interface {
 	WaitBriefly(t Tx, work func() error) error
 }
 
+// Spreading is a Dialect whose server keeps what is written until a checkpoint syncs all of it at once, and can be told not
+// to.
+type Spreading interface {
+	// Spread has the server write out what it changes as it goes, until the transaction ends.
+	Spread(t Tx) error
+}
+
 // Span is the dead letters of one topic between two ids, both included.
 type Span struct {
 	Topic       string

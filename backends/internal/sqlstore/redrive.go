@@ -19,7 +19,7 @@ func (s *DeadLetters) Redrive(ctx context.Context, p dlq.RedriveParams) (redrive
 	var spans []Span
 	var d held
 	err = s.db.Write(ctx, func(t Tx) (err error) {
-		if d, err = hold(t, p.Queue); err == nil {
+		if d, err = s.holdSpreading(t, p.Queue); err == nil {
 			redriven, spans, err = s.redrive(t, d, p)
 		}
 		return err
@@ -34,6 +34,16 @@ func (s *DeadLetters) Redrive(ctx context.Context, p dlq.RedriveParams) (redrive
 		s.queue.RingTopic(sp.Topic)
 	}
 	return redriven, nil
+}
+
+// holdSpreading locks the row of a DLQ that many entries may leave, chunk by chunk: the server gets much to write.
+func (s *DeadLetters) holdSpreading(t Tx, name string) (held, error) {
+	if s.spreading != nil {
+		if err := s.spreading.Spread(t); err != nil {
+			return held{}, err
+		}
+	}
+	return hold(t, name)
 }
 
 // redrive moves entries back to where they came from, within the database: their payloads are not read.
@@ -137,7 +147,7 @@ func (s *DeadLetters) Erase(ctx context.Context, p dlq.EraseParams) (erased int6
 	var d held
 	var last int64
 	err = s.db.Write(ctx, func(t Tx) (err error) {
-		if d, err = hold(t, p.Queue); err == nil {
+		if d, err = s.holdSpreading(t, p.Queue); err == nil {
 			erased, last, err = s.erase(t, d, p)
 		}
 		return err

@@ -1,0 +1,14 @@
+package postgres
+
+import "github.com/redrive-go/redrive/backends/internal/sqlstore"
+
+// spread has a connection ask the system to write the pages that it hands over, every so many bytes, for the rest of a
+// transaction. By default they gather in memory until a checkpoint syncs their files: after a retry job that was hundreds of
+// megabytes at once, and all commits waited behind them on the disk.
+const spread = `SELECT set_config('backend_flush_after', '256kB', true)`
+
+// Spread implements sqlstore.Spreading.
+func (d *dialect) Spread(t sqlstore.Tx) error {
+	_, err := t.Exec(spread)
+	return err
+}
