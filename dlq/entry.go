@@ -8,6 +8,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -69,25 +72,28 @@ type Failure struct {
 // any other as "payload_base64".
 func (e Entry) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
 
+// asUsual has jsonv2, which is quicker, write text as encoding/json does.
+var asUsual = jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.EscapeForHTML(true), jsontext.EscapeForJS(true))
+
 // AppendJSON appends the entry's JSON to dst. Other than through encoding/json, which compacts what MarshalJSON
 // returned, the payload stands in it byte for byte.
 func (e Entry) AppendJSON(dst []byte) ([]byte, error) {
-	head, err := json.Marshal(struct {
+	head, err := jsonv2.Marshal(struct {
 		ID            int64     `json:"id,string"`
 		Queue         string    `json:"queue"`
 		CreatedAt     time.Time `json:"created_at"`
 		CorrelationID string    `json:"correlation_id"`
-	}{e.ID, e.Queue, e.CreatedAt.UTC(), e.CorrelationID})
+	}{e.ID, e.Queue, e.CreatedAt.UTC(), e.CorrelationID}, asUsual)
 	if err != nil {
 		return nil, fmt.Errorf("dlq: encode entry %d: %w", e.ID, err)
 	}
-	tail, err := json.Marshal(struct {
+	tail, err := jsonv2.Marshal(struct {
 		Error      Failure       `json:"error"`
 		Attempts   retry.History `json:"attempts"`
 		Redrives   int           `json:"redrives"`
 		AcceptedAt time.Time     `json:"accepted_at,omitzero"`
 		Exported   bool          `json:"exported"`
-	}{e.Failure, append(retry.History{}, e.Attempts...), e.Redrives, e.AcceptedAt.UTC(), e.Exported})
+	}{e.Failure, e.Attempts, e.Redrives, e.AcceptedAt.UTC(), e.Exported}, asUsual)
 	if err != nil {
 		return nil, fmt.Errorf("dlq: encode entry %d: %w", e.ID, err)
 	}

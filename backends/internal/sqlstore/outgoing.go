@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/redrive-go/redrive/backends/internal/queue"
 	"github.com/redrive-go/redrive/retry"
@@ -135,13 +137,16 @@ func isPlain(text string) bool {
 	return true
 }
 
+// asUsual has jsonv2, which is quicker, take what encoding/json takes.
+var asUsual = jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+
 // DecodeMetadata is the reverse of EncodeMetadata.
 func DecodeMetadata(text string) (message.Metadata, error) {
 	if text == "{}" {
 		return message.Metadata{}, nil
 	}
 	var metadata message.Metadata
-	if err := json.Unmarshal([]byte(text), &metadata); err != nil {
+	if err := jsonv2.Unmarshal([]byte(text), &metadata, asUsual); err != nil {
 		return nil, fmt.Errorf("decode metadata: %w", err)
 	}
 	if metadata == nil {
