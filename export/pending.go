@@ -18,7 +18,7 @@ type pending struct {
 
 // syncEvery is after how many bytes a file is synced that is being written. All of it at the end would keep the disk busy for
 // so long that others, such as the database that is read, could not commit meanwhile.
-const syncEvery = 4 << 20
+const syncEvery = 1 << 20
 
 // Write appends to the file.
 func (p *pending) Write(b []byte) (int, error) {

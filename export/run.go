@@ -173,7 +173,7 @@ func (e *Exporter) fill(ctx context.Context, file File, held *hold, record *Reco
 	err = e.source.Snapshot(ctx, record.Queue, func(stats dlq.Stats, entries iter.Seq2[dlq.Entry, error]) error {
 		newest = stats.Newest
 		var readErr error
-		count, err := Write(meter, record.Queue, time.Now(), stats.Count, guard(ctx, entries, &readErr), held.progress)
+		count, err := Write(meter, record.Queue, time.Now(), stats.Count, rested(guard(ctx, entries, &readErr)), held.progress)
 		record.Count = count
 		if err != nil && readErr == nil { // the file, or the entries themselves, and those stay as they are
 			err = permanent(ctx, err)
