@@ -14,20 +14,22 @@ import (
 )
 
 // BenchmarkDLQ measures a DLQ of a million entries, one thing after the other: pages, exports, a retry job, erase, and
-// what a caller of the intake notices of them.
+// what a caller of the intake notices of them. Each is the median of some rounds, of which every one fills a DLQ of its own.
 func BenchmarkDLQ(b *testing.B) {
 	for _, k := range durable() {
 		b.Run(k.name, func(b *testing.B) {
-			for range b.N {
-				place := k.place(b)
-				deadLetters(b, k, place, k.at(b, place))
-				b.ReportMetric(0, "ns/op")
+			f := figures{}
+			for range rounds() {
+				deadLetters(b, f, k, k.place(b))
 			}
+			f.report(b)
 		})
 	}
 }
 
-func deadLetters(b *testing.B, k kind, place string, backend *asyncevents.Backend) {
+func deadLetters(b *testing.B, f figures, k kind, place string) {
+	backend := k.at(b, place)
+	defer func() { must(b, backend.Close()) }() // the next round has the server for itself
 	s := newService(b, backend, refuseForGood, asyncevents.Config{Concurrency: 500})
 	dead, accepted := entries(), 0
 	fill(b, s, dead)
@@ -39,28 +41,28 @@ func deadLetters(b *testing.B, k kind, place string, backend *asyncevents.Backen
 		do()
 		took := in.end(b)
 		accepted += len(took)
-		b.ReportMetric(quantile(took, .99), "intake-"+name+"-p99-ms")
-		b.ReportMetric(quantile(took, 1), "intake-"+name+"-max-ms")
+		f.add(quantile(took, .99), "intake-"+name+"-p99-ms")
+		f.add(quantile(took, 1), "intake-"+name+"-max-ms")
 	}
 	meanwhile("idle", func() { time.Sleep(5 * time.Second) })
-	b.ReportMetric(medianPage(b, backend, ""), "first-page-ms")
-	b.ReportMetric(medianPage(b, backend, middle(b, backend)), "middle-page-ms")
-	reportExport(b, k, place, dead)
+	f.add(medianPage(b, backend, ""), "first-page-ms")
+	f.add(medianPage(b, backend, middle(b, backend)), "middle-page-ms")
+	exportAside(b, f, k, place, dead)
 	meanwhile("export", func() {
 		_, err := exportOnce(backend, folder(b))
 		must(b, err)
 	})
-	meanwhile("retry", func() { b.ReportMetric(retryAll(b, backend, dead), "redriven/s") })
+	meanwhile("retry", func() { f.add(retryAll(b, backend, dead), "redriven/s") })
 	drainToDLQ(b, s, dead+accepted) // what was accepted meanwhile fails as well
 	dead += accepted
-	meanwhile("erase", func() { b.ReportMetric(eraseAll(b, backend, dead), "erased/s") })
+	meanwhile("erase", func() { f.add(eraseAll(b, backend, dead), "erased/s") })
 }
 
-// reportExport exports in a process that does nothing else.
-func reportExport(b *testing.B, k kind, place string, dead int) {
+// exportAside exports in a process that does nothing else.
+func exportAside(b *testing.B, f figures, k kind, place string, dead int) {
 	exporter := startChild(b, "export", k, place)
-	b.ReportMetric(float64(dead)/exporter.number(b), "exported/s")
-	b.ReportMetric(exporter.number(b), "export-MiB")
+	f.add(float64(dead)/exporter.number(b), "exported/s")
+	f.add(exporter.number(b), "export-MiB")
 	exporter.end(b)
 }
 
