@@ -2,13 +2,16 @@ package amqp
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 )
 
-// ackPace is how long acknowledgements gather: one that covers many costs the broker as much as one that covers one.
-const ackPace = time.Millisecond
+const (
+	// ackPace is how long acknowledgements gather: one that covers many costs the broker as much as one that covers one.
+	ackPace = time.Millisecond
+	// ackPatience is how long a delivery that is done waits for those before it, to be covered by their acknowledgement.
+	ackPatience = 5 * time.Millisecond
+)
 
 // acker is the part of a channel that acknowledges.
 type acker interface {
@@ -23,12 +26,12 @@ type acks struct {
 	done    []uint64 // to be acknowledged
 	pending chan struct{}
 
-	floor uint64              // all tags up to here are acknowledged, or were by one that covered them
-	above map[uint64]struct{} // acknowledged ones above the floor
+	floor uint64               // all tags up to here are done
+	above map[uint64]time.Time // since when those above the floor are done; zero when they are acknowledged
 }
 
 func newAcks(to acker) *acks {
-	return &acks{to: to, pending: make(chan struct{}, 1), above: map[uint64]struct{}{}}
+	return &acks{to: to, pending: make(chan struct{}, 1), above: map[uint64]time.Time{}}
 }
 
 // ack acknowledges a delivery soon.
@@ -36,10 +39,7 @@ func (a *acks) ack(tag uint64) {
 	a.mu.Lock()
 	a.done = append(a.done, tag)
 	a.mu.Unlock()
-	select {
-	case a.pending <- struct{}{}:
-	default:
-	}
+	a.ring()
 }
 
 // ackAll acknowledges what is done until ctx ends, and then what is left.
@@ -49,47 +49,60 @@ func (a *acks) ackAll(ctx context.Context) {
 		case <-ctx.Done():
 		case <-a.pending:
 			pause(ctx, ackPace)
-			a.flush()
+			if a.flush(ackPatience) {
+				a.ring() // for those that wait
+			}
 		}
 	}
-	a.flush()
+	a.flush(0)
 }
 
-// flush acknowledges what is done: in one step up to the first delivery that is not, and one by one what lies above. A channel
-// that is gone takes none, and delivers all of it again.
-func (a *acks) flush() {
+func (a *acks) ring() {
+	select {
+	case a.pending <- struct{}{}:
+	default:
+	}
+}
+
+// flush acknowledges what is done: in one step up to the first delivery that is not, and one by one what lies above and has
+// waited for so long. It tells whether anything waits on. A channel that is gone takes none, and delivers all of it again.
+func (a *acks) flush(patience time.Duration) (waits bool) {
 	a.mu.Lock()
 	done := a.done
 	a.done = nil
 	a.mu.Unlock()
-	slices.Sort(done)
-	covered := uint64(0) // the last of done that lies on the floor
-	n := 0
+	now := time.Now()
 	for _, tag := range done {
-		a.above[tag] = struct{}{}
+		a.above[tag] = now
 	}
-	for a.risen() {
+	if covers := a.rise(); covers > 0 && a.to.Ack(covers, true) != nil {
+		return false
 	}
-	for n < len(done) && done[n] <= a.floor {
-		covered = done[n]
-		n++
-	}
-	if covered > 0 && a.to.Ack(covered, true) != nil {
-		return
-	}
-	for _, tag := range done[n:] {
-		if a.to.Ack(tag, false) != nil {
-			return
+	for tag, since := range a.above {
+		switch {
+		case since.IsZero():
+		case now.Sub(since) < patience:
+			waits = true
+		case a.to.Ack(tag, false) != nil:
+			return false
+		default:
+			a.above[tag] = time.Time{}
 		}
 	}
+	return waits
 }
 
-// risen raises the floor by one where the next tag is done.
-func (a *acks) risen() bool {
-	_, next := a.above[a.floor+1]
-	if next {
+// rise raises the floor as far as all is done, and returns the last tag on the way that is not acknowledged, 0 for none.
+func (a *acks) rise() (covers uint64) {
+	for {
+		since, done := a.above[a.floor+1]
+		if !done {
+			return covers
+		}
 		a.floor++
 		delete(a.above, a.floor)
+		if !since.IsZero() {
+			covers = a.floor
+		}
 	}
-	return next
 }

@@ -66,7 +66,7 @@ func TestAcksEachDeliveryOnce(t *testing.T) {
 			for _, tag := range batch {
 				a.ack(tag)
 			}
-			a.flush()
+			a.flush(0)
 			i += len(batch)
 			for tag := range broker.outstanding {
 				assert.NotContains(t, order[:i], tag, "what is done is acknowledged")
@@ -107,6 +107,34 @@ func TestAcksTogether(t *testing.T) {
 	})
 }
 
+// What is done waits for what came before it, but not for long.
+func TestAcksOfOneThatTakesLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		broker := newLedger(3)
+		a := newAcks(broker)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			a.ackAll(ctx)
+		}()
+		a.ack(2)
+		a.ack(3)
+		<-time.After(ackPatience)
+		assert.Zero(t, broker.called())
+		<-time.After(3 * ackPace)
+		assert.Equal(t, 2, broker.called(), "each by itself")
+		a.ack(1)
+		<-time.After(3 * ackPace)
+		assert.Equal(t, 3, broker.called())
+		cancel()
+		<-ended
+		assert.Empty(t, broker.outstanding)
+		assert.Empty(t, a.above, "nothing is remembered of what lies below")
+	})
+}
+
 func TestAcksOnALostChannel(t *testing.T) {
 	t.Parallel()
 	broker := newLedger(3)
@@ -115,6 +143,6 @@ func TestAcksOnALostChannel(t *testing.T) {
 	for _, tag := range slices.Backward([]uint64{1, 3}) {
 		a.ack(tag)
 	}
-	a.flush()
+	a.flush(0)
 	assert.Equal(t, 1, broker.calls, "nothing more is said on it")
 }
