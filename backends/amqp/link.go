@@ -17,17 +17,25 @@ const (
 	dialTimeout = 10 * time.Second
 	// heartbeat is after how long a silent connection is asked for a sign of life; three are waited for.
 	heartbeat = 5 * time.Second
+	// callPatience is how long the broker may take to answer before its connection is given up.
+	callPatience = 5 * time.Second
+	// closePatience is the same for the last call, which ends a connection.
+	closePatience = 2 * time.Second
 	// redialMost is the longest wait between two tries to connect.
 	redialMost = 2 * time.Second
 )
 
+// dialing connects, and also returns what the connection stands on.
+type dialing func(ctx context.Context) (*amqp.Connection, net.Conn, error)
+
 // link is one connection to the broker, made again whenever it is lost.
 type link struct {
-	dial func() (*amqp.Connection, error)
+	dial dialing
 	log  *slog.Logger
 
 	mu      sync.Mutex
 	conn    *amqp.Connection
+	below   net.Conn      // what conn stands on
 	up      chan struct{} // closed while there is a connection
 	tried   chan struct{} // closed after the first try to connect
 	cause   error         // why there is none
@@ -39,7 +47,7 @@ type link struct {
 // errUntried is why there is no connection before the first try.
 var errUntried = errors.New("not connected yet")
 
-func newLink(purpose string, dial func() (*amqp.Connection, error), log *slog.Logger) *link {
+func newLink(purpose string, dial dialing, log *slog.Logger) *link {
 	log = log.With("connection", purpose)
 	return &link{
 		dial: dial, up: make(chan struct{}), tried: make(chan struct{}), cause: errUntried, log: log,
@@ -51,7 +59,7 @@ func newLink(purpose string, dial func() (*amqp.Connection, error), log *slog.Lo
 func (l *link) keep(ctx context.Context) {
 	wait := time.Duration(0)
 	for ctx.Err() == nil {
-		conn, err := l.dial()
+		conn, below, err := l.dial(ctx)
 		if err != nil {
 			l.lost(explain(err))
 			wait = min(max(2*wait, 20*time.Millisecond), redialMost)
@@ -59,20 +67,22 @@ func (l *link) keep(ctx context.Context) {
 			continue
 		}
 		wait = 0
-		l.hold(ctx, conn)
+		l.hold(ctx, conn, below)
 	}
 }
 
 // hold keeps a connection until it is lost or ctx ends.
-func (l *link) hold(ctx context.Context, conn *amqp.Connection) {
+func (l *link) hold(ctx context.Context, conn *amqp.Connection, below net.Conn) {
 	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
 	blockings := conn.NotifyBlocked(make(chan amqp.Blocking, 8))
-	l.found(conn)
+	l.found(conn, below)
 	for {
 		select {
 		case <-ctx.Done():
 			l.lost(ErrClosed)
-			_ = conn.CloseDeadline(time.Now().Add(2 * time.Second)) // it is given up either way
+			late := time.AfterFunc(closePatience, func() { _ = below.Close() })
+			_ = conn.Close() // it is given up either way
+			late.Stop()
 			return
 		case b, open := <-blockings:
 			if !open {
@@ -91,13 +101,13 @@ func (l *link) hold(ctx context.Context, conn *amqp.Connection) {
 	}
 }
 
-func (l *link) found(conn *amqp.Connection) {
+func (l *link) found(conn *amqp.Connection, below net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.down.end() {
 		l.log.Info("amqp: connected to the broker again")
 	}
-	l.conn, l.cause, l.blocked = conn, nil, ""
+	l.conn, l.below, l.cause, l.blocked = conn, below, nil, ""
 	close(l.up)
 	l.note()
 }
@@ -161,6 +171,24 @@ func (l *link) first(ctx context.Context) error {
 	return nil
 }
 
+// within does something that waits for the broker to answer. A connection on which that takes too long is cut, which ends the wait, and
+// made again: neither amqp091-go nor the heartbeats of a broker that takes no messages would end it.
+func (l *link) within(conn *amqp.Connection, do func() error) error {
+	late := time.AfterFunc(callPatience, func() { l.cut(conn) })
+	defer late.Stop()
+	return do()
+}
+
+// cut ends a connection without asking the broker.
+func (l *link) cut(conn *amqp.Connection) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == conn {
+		l.log.Warn("amqp: the broker does not answer; another connection is made")
+		_ = l.below.Close() // it is given up either way
+	}
+}
+
 // now returns the connection, or ErrDisconnected.
 func (l *link) now() (*amqp.Connection, error) {
 	l.mu.Lock()
@@ -200,24 +228,24 @@ func (l *link) await(ctx context.Context) (*amqp.Connection, error) {
 }
 
 // dialer returns what connects to a URL.
-func dialer(url string, cfg *Config, purpose string) func() (*amqp.Connection, error) {
-	return func() (*amqp.Connection, error) {
-		return amqp.DialConfig(url, amqp.Config{
+func dialer(url string, cfg *Config, purpose string) dialing {
+	return func(ctx context.Context) (conn *amqp.Connection, below net.Conn, err error) {
+		conn, err = amqp.DialConfig(url, amqp.Config{
 			Heartbeat:       heartbeat,
 			TLSClientConfig: cfg.TLS.Clone(),
 			Properties:      amqp.Table{"product": "redrive", "connection_name": "redrive: " + purpose},
 			Dial: func(network, address string) (net.Conn, error) {
-				conn, err := net.DialTimeout(network, address, dialTimeout) //nolint:noctx // amqp091-go gives none
-				if err != nil {
+				if below, err = (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address); err != nil {
 					return nil, err
 				}
 				// amqp091-go takes it back when the login is done.
-				if err := conn.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
-					return nil, errors.Join(err, conn.Close())
+				if err := below.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
+					return nil, errors.Join(err, below.Close())
 				}
-				return newWire(conn), nil
+				return newWire(below), nil
 			},
 		})
+		return conn, below, err
 	}
 }
 

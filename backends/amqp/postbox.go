@@ -3,7 +3,6 @@ package amqp
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -43,41 +42,82 @@ func newPostbox(l *link) *postbox {
 	return b
 }
 
-// sendAll returns when each post was confirmed, or what became of it instead; nil when all were.
+// sendAll returns when each post was confirmed, or what became of it instead; nil when all were. It leaves when the time of the
+// posts, which is one for all, is over.
 func (b *postbox) sendAll(posts []*post) []error {
-	if len(posts) == 1 {
-		if err := b.gathered.Do(posts[0]); err != nil {
-			return []error{err}
-		}
-		return nil
+	late := time.NewTimer(time.Until(posts[0].until))
+	defer late.Stop()
+	type answer struct {
+		at  int
+		err error
 	}
-	errs := make([]error, len(posts))
-	var waiting sync.WaitGroup
-	waiting.Add(len(posts))
+	answers := make(chan answer, len(posts))
 	for i, p := range posts {
-		b.gathered.Send(p, func(err error) {
-			errs[i] = err
-			waiting.Done()
-		})
+		b.gathered.Send(p, func(err error) { answers <- answer{i, err} })
 	}
-	waiting.Wait()
-	if errors.Join(errs...) == nil {
-		return nil
+	var errs []error
+	answered := make([]bool, len(posts))
+	for range posts {
+		select {
+		case a := <-answers:
+			answered[a.at] = true
+			if a.err != nil && errs == nil {
+				errs = make([]error, len(posts))
+			}
+			if a.err != nil {
+				errs[a.at] = a.err
+			}
+		case <-late.C:
+			return unanswered(errs, answered)
+		}
+	}
+	return errs
+}
+
+// unanswered notes that nobody knows what became of the posts without an answer.
+func unanswered(errs []error, answered []bool) []error {
+	if errs == nil {
+		errs = make([]error, len(answered))
+	}
+	for i, known := range answered {
+		if !known {
+			errs[i] = ErrUnconfirmed
+		}
 	}
 	return errs
 }
 
 func (b *postbox) flush(batch []*post) []error {
-	conn, err := b.link.open()
-	if err != nil {
-		return gather.Fail(len(batch), fmt.Errorf("%w: %w", errNotSent, err))
-	}
 	l := <-b.lanes
 	defer func() { b.lanes <- l }()
-	if err := l.openOn(conn); err != nil {
-		return gather.Fail(len(batch), fmt.Errorf("%w: %w: %w", errNotSent, ErrDisconnected, err))
+	errs, refused := b.sendOn(l, batch)
+	if !refused || len(batch) == 1 {
+		return errs
 	}
-	return l.send(batch)
+	// The broker closed the channel over one of them, which is not the fault of the others.
+	for i := range batch {
+		if errs[i] == nil {
+			continue
+		}
+		errs[i] = nil
+		if alone, _ := b.sendOn(l, batch[i:i+1]); alone != nil {
+			errs[i] = alone[0]
+		}
+	}
+	return errs
+}
+
+// sendOn sends a batch on a lane. It tells whether the broker refused one of them, and closed the channel.
+func (b *postbox) sendOn(l *lane, batch []*post) (errs []error, refused bool) {
+	conn, err := b.link.open()
+	if err == nil {
+		err = b.link.within(conn, func() error { return l.openOn(conn) })
+	}
+	if err != nil {
+		return gather.Fail(len(batch), fmt.Errorf("%w: %w", errNotSent, err)), false
+	}
+	errs = l.send(batch)
+	return errs, errs != nil && l.refused() != nil
 }
 
 // lane is a channel that one batch at a time is published on.
@@ -85,6 +125,8 @@ type lane struct {
 	conn     *amqp.Connection
 	ch       *amqp.Channel
 	returns  chan amqp.Return
+	closes   chan *amqp.Error
+	reason   *amqp.Error // why the broker closed the channel; nil when it did not
 	confirms []*amqp.DeferredConfirmation
 }
 
@@ -95,15 +137,16 @@ func (l *lane) openOn(conn *amqp.Connection) error {
 	}
 	l.leave()
 	ch, err := conn.Channel()
-	if err != nil {
-		return err
+	if err == nil {
+		err = ch.Confirm(false)
 	}
-	if err := ch.Confirm(false); err != nil {
-		return errors.Join(err, ignoreClosed(ch.Close()))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDisconnected, err)
 	}
 	// A return comes before the confirm of its message, and both come one after the other from one goroutine. With room for all
 	// of a batch, every return is here once the confirms are.
 	l.conn, l.ch, l.returns = conn, ch, ch.NotifyReturn(make(chan amqp.Return, maxPosts))
+	l.closes, l.reason = ch.NotifyClose(make(chan *amqp.Error, 1)), nil
 	return nil
 }
 
@@ -178,10 +221,28 @@ func (l *lane) await(batch []*post, errs []error) (failed bool) {
 
 // refusal is why a message has no confirm.
 func (l *lane) refusal() error {
-	if l.ch.IsClosed() {
+	switch reason := l.refused(); {
+	case reason == nil && l.ch.IsClosed():
 		return ErrDisconnected
+	case reason == nil:
+		return ErrRefused
+	case reason.Code == amqp.PreconditionFailed: // it says that only of a message's size
+		return fmt.Errorf("%w: %w", ErrTooLarge, reason)
+	default:
+		return explain(reason)
 	}
-	return ErrRefused
+}
+
+// refused is why the broker closed the channel, other than with its connection; nil when it did not.
+func (l *lane) refused() *amqp.Error {
+	select {
+	case reason := <-l.closes:
+		if reason != nil && reason.Recover { // of the channel alone
+			l.reason = reason
+		}
+	default:
+	}
+	return l.reason
 }
 
 // sortReturns finds out which messages came back because there is no such queue: they are confirmed as well.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,8 +12,9 @@ import (
 const (
 	// wireBuffer is how many bytes may wait to be written. Whoever writes more waits.
 	wireBuffer = 1 << 20
-	// wirePatience is how long a write waits for room, and how long what waits may take to leave, before the connection is
-	// given up: the broker has stopped reading.
+	// wirePiece is how many bytes are written at once.
+	wirePiece = 64 << 10
+	// wirePatience is how long a piece may take to leave before the connection is given up: the broker has stopped reading.
 	wirePatience = 5 * time.Second
 )
 
@@ -90,15 +92,20 @@ func (w *wire) take() []byte {
 	return out
 }
 
+// sendAll writes in pieces, so that a slow connection is not taken for one that stands still.
 func (w *wire) sendAll(out []byte) error {
-	if err := w.SetWriteDeadline(time.Now().Add(wirePatience)); err != nil {
-		return err
+	for piece := range slices.Chunk(out, wirePiece) {
+		if err := w.SetWriteDeadline(time.Now().Add(wirePatience)); err != nil {
+			return err
+		}
+		if _, err := w.Conn.Write(piece); err != nil {
+			if os.IsTimeout(err) {
+				err = fmt.Errorf("the broker does not read: %w", err)
+			}
+			return err
+		}
 	}
-	_, err := w.Conn.Write(out)
-	if err != nil && os.IsTimeout(err) {
-		return fmt.Errorf("the broker does not read: %w", err)
-	}
-	return err
+	return nil
 }
 
 // fail breaks the wire: who reads from it has to learn that what was written did not leave.
