@@ -203,7 +203,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 }
 
 func TestTenStartAtOnceOnNothing(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, d *database) {
+	onEachStore(t, func(t *testing.T, d *database) {
 		const replicas, each = 10, 20
 		opened := make([]*asyncevents.Backend, replicas)
 		var opening sync.WaitGroup
