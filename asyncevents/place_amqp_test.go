@@ -26,10 +26,17 @@ func carried(d *database, url, prefix string) *database {
 func carrying(make func(*testing.T) *database) func(*testing.T) *database {
 	return func(t *testing.T) *database {
 		t.Helper()
-		url, prefix := testserver.AMQP(t), rand.Text()+"."
-		t.Cleanup(func() { deleteQueues(t, url, prefix) })
+		url, prefix := ownQueues(t)
 		return carried(make(t), url, prefix)
 	}
+}
+
+// ownQueues returns the URL of the broker, and a prefix for the names of queues, which are deleted when the test ends.
+func ownQueues(t *testing.T) (url, prefix string) {
+	t.Helper()
+	url, prefix = testserver.AMQP(t), rand.Text()+"."
+	t.Cleanup(func() { deleteQueues(t, url, prefix) })
+	return url, prefix
 }
 
 func openAMQP(t *testing.T, url, prefix string, store *asyncevents.Backend) *asyncevents.Backend {

@@ -55,11 +55,17 @@ func newContent(msg *message.Message) content {
 	wait, _ := queue.DelayOf(msg.Metadata)
 	return content{
 		uuid: msg.UUID, payload: msg.Payload, metadata: own, history: history,
-		redrives: retry.DeliveryOf(msg).Redrives, wait: wait,
+		redrives: retry.DeliveryOf(msg).Redrives, copy: newCopy(), wait: wait,
 	}
 }
 
-// publishing returns what is sent. Each call names another copy.
+// newCopy names a copy.
+func newCopy() int64 {
+	return mathrand.Int64N(math.MaxInt64) + 1 //nolint:gosec // a name, not a secret
+}
+
+// publishing returns what is sent. What is sent again, because nobody knows whether it arrived, is the same copy: where it comes
+// twice, it is taken once.
 func (c *content) publishing() amqp.Publishing {
 	headers := make(amqp.Table, len(c.metadata)+5)
 	p := amqp.Publishing{
@@ -76,7 +82,7 @@ func (c *content) publishing() amqp.Publishing {
 			headers[retry.MetadataHistory] = c.history
 		}
 	}
-	headers[headerCopy] = mathrand.Int64() //nolint:gosec // a name, not a secret
+	headers[headerCopy] = c.copy
 	setPositive(headers, retry.MetadataAttempt, int64(c.starts))
 	setPositive(headers, retry.MetadataRedrives, int64(c.redrives))
 	setPositive(headers, headerWait, c.wait.Milliseconds())

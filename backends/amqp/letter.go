@@ -24,9 +24,10 @@ type letter struct {
 	owner     int64 // the claim that holds it; 0 for none
 	leaseEnd  time.Time
 	claimedAt time.Time
-	ending    bool // its claim is being settled
-	copied    bool // what follows it is with the broker: all that is left to do is to acknowledge it
-	over      bool // it is settled, and was lost before it could be acknowledged
+	heir      int64 // names the copy that follows it; 0 before there is any
+	ending    bool  // its claim is being settled
+	copied    bool  // what follows it is with the broker: all that is left to do is to acknowledge it
+	over      bool  // it is settled, and was lost before it could be acknowledged
 }
 
 func newLetter(d *amqp.Delivery) *letter {
@@ -55,9 +56,14 @@ func (l *letter) claimed() queue.Claimed {
 	return c
 }
 
-// follower is the message that a settlement makes of a letter: after a failed attempt, or when nobody has seen it.
+// follower is the message that a settlement makes of a letter: after a failed attempt, or when nobody has seen it. It is the same
+// copy each time. Only who has begun to end the letter may ask for it.
 func (l *letter) follower(s *queue.Settlement) content {
+	if l.heir == 0 {
+		l.heir = newCopy()
+	}
 	next := l.content
+	next.copy = l.heir
 	next.check = true // the letter may come back if the broker does not get to know that it is settled
 	next.starts = l.attempt()
 	if s.Outcome == queue.Unused {
