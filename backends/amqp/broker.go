@@ -42,7 +42,7 @@ func newBroker(ctx context.Context, url string, cfg *Config) (*broker, error) {
 		consumes: newLink("consume", dialer(url, cfg, "consume"), cfg.Logger),
 		box:      newPostbox(publishes),
 	}
-	b.queues = &topology{link: b.consumes, used: map[place]struct{}{}}
+	b.queues = &topology{link: b.consumes, made: b.made, used: map[place]struct{}{}}
 	keep, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	for _, l := range []*link{publishes, b.consumes} {

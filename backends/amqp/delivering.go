@@ -15,6 +15,9 @@ const (
 	// silence is after how long without a delivery is looked whether the broker still knows of the consumer: one of a queue
 	// that was deleted and declared again at once is forgotten without a word.
 	silence = 5 * time.Second
+	// deafness is after how long without a delivery, and with nothing in hand, the consumer is made again in any case: RabbitMQ may
+	// take one of a queue that was deleted for one of the queue that was declared at once in its place, and tell it nothing.
+	deafness = 30 * time.Second
 	// tryAgain is the wait before another try to consume, after one that failed.
 	tryAgain = 100 * time.Millisecond
 	// leaveTime bounds giving back what nobody has seen, at the end.
@@ -40,6 +43,10 @@ func (s *stream) run(closing context.Context) {
 func (s *stream) consume(closing context.Context, conn *amqp.Connection) error {
 	if err := s.queues.again(s.stopping, place{queue: s.queue}); err != nil {
 		return err
+	}
+	select {
+	case <-s.anew: // no consumer is older than the queue
+	default:
 	}
 	ch, err := conn.Channel()
 	if err != nil {
@@ -90,6 +97,9 @@ func (s *stream) take(closing context.Context, session *session, deliveries, dro
 			}
 			s.arrives(session, newLetter(&d))
 		case d, open := <-dropped:
+			if !open && s.stopping.Err() == nil {
+				return // its queue was deleted, and is declared again
+			}
 			if !open {
 				dropped = nil
 				continue
@@ -98,6 +108,13 @@ func (s *stream) take(closing context.Context, session *session, deliveries, dro
 		case <-ticker.C:
 			if s.forgotten() {
 				s.log.Warn("amqp: the broker has forgotten the consumer; consuming again")
+				return
+			}
+			if s.idle() {
+				return
+			}
+		case <-s.anew:
+			if s.stopping.Err() == nil {
 				return
 			}
 		case <-stop:
@@ -132,6 +149,17 @@ func (s *stream) forgotten() bool {
 	}
 	q, there, err := inspect(conn, s.queue)
 	return err == nil && (!there || q.Consumers == 0)
+}
+
+// idle is whether nothing came for so long that the consumer may be deaf. It counts from now on again.
+func (s *stream) idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	idle := time.Since(s.heard) >= deafness && len(s.letters) == 0 && s.stopping.Err() == nil
+	if idle {
+		s.heard = time.Now()
+	}
+	return idle
 }
 
 // droppedLetter is a message that the broker dropped after many deliveries. It counts as one whose attempts are used up, so that

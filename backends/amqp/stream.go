@@ -27,6 +27,7 @@ type stream struct {
 
 	stopping context.Context // ends when no more is to be delivered
 	stop     context.CancelFunc
+	anew     chan struct{} // receives when the queue was made anew
 	ended    chan struct{} // closed when run has returned
 
 	mu      sync.Mutex
@@ -42,7 +43,7 @@ type stream struct {
 func newStream(b *broker, topic, queue string, cfg asyncevents.SubscriberConfig, store asyncevents.Store) *stream {
 	s := &stream{
 		broker: b, topic: topic, queue: queue, cfg: cfg.WithDefaults(), store: store, log: b.log.With("topic", topic),
-		ended: make(chan struct{}), letters: map[int64]*letter{}, copies: map[int64]*letter{},
+		heard: time.Now(), anew: make(chan struct{}, 1), ended: make(chan struct{}), letters: map[int64]*letter{}, copies: map[int64]*letter{},
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	return s

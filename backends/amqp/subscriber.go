@@ -113,6 +113,21 @@ func (b *broker) leave(s *stream) {
 	delete(b.streams, s)
 }
 
+// made has the streams of a queue consume again that was missing and has been made: the consumers of the one before may be deaf.
+func (b *broker) made(queue string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for s := range b.streams {
+		if s.queue != queue {
+			continue
+		}
+		select {
+		case s.anew <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // inHand is how many of a topic's messages wait in this process for a handler, and how many are with one.
 func (b *broker) inHand(topic string) (waiting, claimed int64) {
 	b.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,6 +94,7 @@ func deadLettering(to string) amqp.Table {
 // topology declares queues, each once a connection.
 type topology struct {
 	link   *link
+	made   func(queue string) // is called when a topic's queue was missing, and has been made
 	flight singleflight.Group
 
 	mu    sync.Mutex
@@ -112,7 +114,10 @@ func (t *topology) ensure(ctx context.Context, p place) error {
 		return nil
 	}
 	done := t.flight.DoChan(p.name(), func() (any, error) {
-		err := declareAll(conn, p.declarations())
+		made, err := declareAll(conn, p.declarations())
+		if slices.Contains(made, p.queue) {
+			t.made(p.queue)
+		}
 		if err == nil {
 			t.note(conn, p)
 		}
@@ -169,8 +174,8 @@ func (t *topology) again(ctx context.Context, p place) error {
 	return t.ensure(ctx, p)
 }
 
-// declareAll first checks those that are there, and only then makes the others.
-func declareAll(conn *amqp.Connection, wanted []declaration) error {
+// declareAll first checks those that are there, and only then makes the others. It returns their names.
+func declareAll(conn *amqp.Connection, wanted []declaration) (made []string, err error) {
 	var missing []declaration
 	for _, d := range wanted {
 		_, there, err := inspect(conn, d.name)
@@ -178,7 +183,7 @@ func declareAll(conn *amqp.Connection, wanted []declaration) error {
 			err = declare(conn, d)
 		}
 		if err != nil {
-			return fmt.Errorf("declare queue %q: %w", d.name, err)
+			return nil, fmt.Errorf("declare queue %q: %w", d.name, err)
 		}
 		if !there {
 			missing = append(missing, d)
@@ -186,10 +191,11 @@ func declareAll(conn *amqp.Connection, wanted []declaration) error {
 	}
 	for _, d := range missing {
 		if err := declare(conn, d); err != nil {
-			return fmt.Errorf("declare queue %q: %w", d.name, err)
+			return made, fmt.Errorf("declare queue %q: %w", d.name, err)
 		}
+		made = append(made, d.name)
 	}
-	return nil
+	return made, nil
 }
 
 func declare(conn *amqp.Connection, d declaration) error {
