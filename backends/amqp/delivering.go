@@ -20,6 +20,8 @@ const (
 	deafness = 30 * time.Second
 	// tryAgain is the wait before another try to consume, after one that failed.
 	tryAgain = 100 * time.Millisecond
+	// beginPatience is how long the broker may take to begin to deliver.
+	beginPatience = 5 * time.Second
 	// leaveTime bounds giving back what nobody has seen, at the end.
 	leaveTime = 2 * time.Second
 )
@@ -53,7 +55,13 @@ func (s *stream) consume(closing context.Context, conn *amqp.Connection) error {
 		return explain(err)
 	}
 	defer func() { _ = ch.Close() }() // what it could tell does not matter any more
+	// RabbitMQ 3 sometimes does not answer for a minute where it was started a moment ago. On another connection it does.
+	late := time.AfterFunc(beginPatience, func() {
+		s.log.Warn("amqp: the broker does not begin to deliver; another connection is made")
+		s.consumes.cut(conn)
+	})
 	deliveries, dropped, err := s.begins(ch)
+	late.Stop()
 	if err != nil {
 		return explain(err)
 	}

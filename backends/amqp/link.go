@@ -26,11 +26,12 @@ const (
 // link is one connection to the broker, made again whenever it is lost.
 type link struct {
 	purpose string
-	dial    func() (*amqp.Connection, error)
+	dial    func() (*amqp.Connection, net.Conn, error)
 	log     *slog.Logger
 
 	mu      sync.Mutex
 	conn    *amqp.Connection
+	wire    net.Conn      // below conn
 	up      chan struct{} // closed while there is a connection
 	tried   chan struct{} // closed after the first try to connect
 	cause   error         // why there is none
@@ -43,7 +44,7 @@ type link struct {
 // errUntried is why there is no connection before the first try.
 var errUntried = errors.New("not connected yet")
 
-func newLink(purpose string, dial func() (*amqp.Connection, error), log *slog.Logger) *link {
+func newLink(purpose string, dial func() (*amqp.Connection, net.Conn, error), log *slog.Logger) *link {
 	return &link{
 		purpose: purpose, dial: dial, up: make(chan struct{}), tried: make(chan struct{}), cause: errUntried,
 		log: log.With("connection", purpose),
@@ -54,7 +55,7 @@ func newLink(purpose string, dial func() (*amqp.Connection, error), log *slog.Lo
 func (l *link) keep(ctx context.Context) {
 	wait := time.Duration(0)
 	for ctx.Err() == nil {
-		conn, err := l.dial()
+		conn, wire, err := l.dial()
 		if err != nil {
 			l.lost(explain(err))
 			wait = min(max(2*wait, 20*time.Millisecond), redialMost)
@@ -62,15 +63,15 @@ func (l *link) keep(ctx context.Context) {
 			continue
 		}
 		wait = 0
-		l.hold(ctx, conn)
+		l.hold(ctx, conn, wire)
 	}
 }
 
 // hold keeps a connection until it is lost or ctx ends.
-func (l *link) hold(ctx context.Context, conn *amqp.Connection) {
+func (l *link) hold(ctx context.Context, conn *amqp.Connection, wire net.Conn) {
 	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
 	blockings := conn.NotifyBlocked(make(chan amqp.Blocking, 8))
-	l.found(conn)
+	l.found(conn, wire)
 	for {
 		select {
 		case <-ctx.Done():
@@ -94,15 +95,24 @@ func (l *link) hold(ctx context.Context, conn *amqp.Connection) {
 	}
 }
 
-func (l *link) found(conn *amqp.Connection) {
+func (l *link) found(conn *amqp.Connection, wire net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.said != "" {
 		l.log.Info("amqp: connected to the broker")
 	}
-	l.conn, l.cause, l.blocked, l.said = conn, nil, "", ""
+	l.conn, l.wire, l.cause, l.blocked, l.said = conn, wire, nil, "", ""
 	close(l.up)
 	l.note()
+}
+
+// cut ends a connection that hangs, without asking the broker, which might not answer. Another one is made.
+func (l *link) cut(conn *amqp.Connection) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == conn {
+		_ = l.wire.Close() // it is given up either way
+	}
 }
 
 // note notes that there was a first try. The caller holds the lock.
@@ -205,24 +215,25 @@ func (l *link) await(ctx context.Context) (*amqp.Connection, error) {
 }
 
 // dialer returns what connects to a URL.
-func dialer(url string, cfg *Config, purpose string) func() (*amqp.Connection, error) {
-	return func() (*amqp.Connection, error) {
-		return amqp.DialConfig(url, amqp.Config{
+func dialer(url string, cfg *Config, purpose string) func() (*amqp.Connection, net.Conn, error) {
+	return func() (conn *amqp.Connection, below net.Conn, err error) {
+		conn, err = amqp.DialConfig(url, amqp.Config{
 			Heartbeat:       heartbeat,
 			TLSClientConfig: cfg.TLS.Clone(),
 			Properties:      amqp.Table{"product": "redrive", "connection_name": "redrive: " + purpose},
 			Dial: func(network, address string) (net.Conn, error) {
-				conn, err := net.DialTimeout(network, address, dialTimeout) //nolint:noctx // amqp091-go gives none
+				below, err = net.DialTimeout(network, address, dialTimeout) //nolint:noctx // amqp091-go gives none
 				if err != nil {
 					return nil, err
 				}
 				// amqp091-go takes it back when the login is done.
-				if err := conn.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
-					return nil, errors.Join(err, conn.Close())
+				if err := below.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
+					return nil, errors.Join(err, below.Close())
 				}
-				return newWire(conn), nil
+				return newWire(below), nil
 			},
 		})
+		return conn, below, err
 	}
 }
 
