@@ -20,19 +20,30 @@ import (
 	"github.com/redrive-go/redrive/dlq"
 )
 
-// scissors is a proxy before a database server that cuts a connection at a chosen message of a client.
+// scissors is a proxy before a server that cuts a connection at a chosen message of a client.
 type scissors struct {
+	protocol
 	listener net.Listener
 	server   string
-	header   func(first bool) int    // how many bytes a message begins with
-	length   func(header []byte) int // how many follow them
-	open     map[net.Conn]struct{}   // guarded by mu
+	open     map[net.Conn]struct{} // guarded by mu
 	carrying sync.WaitGroup
 	gate     sync.RWMutex // nothing reaches the server while it is locked
 	mu       sync.Mutex
 	left     int // until the cut, 0 for none
 	after    bool
 	cut      bool
+}
+
+// protocol is how messages are told apart.
+type protocol struct {
+	header func(first bool) int    // how many bytes a message begins with
+	length func(header []byte) int // how many follow them
+}
+
+var protocols = map[string]protocol{
+	"postgres": {postgresHeader, postgresLength},
+	"mysql":    {mysqlHeader, mysqlLength},
+	"amqp":     {amqpHeader, amqpLength},
 }
 
 // PostgreSQL's messages begin with a letter, except for the first of a connection, and their length, itself included.
@@ -54,16 +65,27 @@ func mysqlLength(header []byte) int {
 	return int(header[0]) | int(header[1])<<8 | int(header[2])<<16
 }
 
-func newScissors(t *testing.T, d *database, server string) *scissors {
+// AMQP's frames begin with their kind, channel and length, and end with one byte more. The first message says which AMQP.
+func amqpHeader(first bool) int {
+	if first {
+		return 8
+	}
+	return 7
+}
+
+func amqpLength(header []byte) int {
+	if len(header) == 8 {
+		return 0
+	}
+	return int(binary.BigEndian.Uint32(header[3:])) + 1
+}
+
+// newScissors are before a server, whose kind is a key of protocols.
+func newScissors(t *testing.T, kind, server string) *scissors {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := &scissors{
-		listener: listener, server: server, header: postgresHeader, length: postgresLength, open: map[net.Conn]struct{}{},
-	}
-	if d.kind == "mysql" {
-		s.header, s.length = mysqlHeader, mysqlLength
-	}
+	s := &scissors{protocol: protocols[kind], listener: listener, server: server, open: map[net.Conn]struct{}{}}
 	s.carrying.Go(s.serve)
 	t.Cleanup(func() {
 		assert.NoError(t, listener.Close())
@@ -166,6 +188,7 @@ func (s *scissors) close(conns ...net.Conn) {
 	}
 }
 
+// closeAll cuts all connections.
 func (s *scissors) closeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,7 +218,7 @@ func behindScissors(t *testing.T, test func(t *testing.T, s *scissors, cut *asyn
 	onEachServer(t, func(t *testing.T, d *database) {
 		sound := d.open(t)
 		address, redirect := d.through(t)
-		s := newScissors(t, d, address)
+		s := newScissors(t, d.kind, address)
 		test(t, s, redirect(s.listener.Addr().String()), sound)
 	})
 }

@@ -348,7 +348,7 @@ func TestIntoTheDLQIsOutOfTheQueueInMemory(t *testing.T) {
 
 // A store that fails for every dead letter, in the middle of its transaction, as a full disk would.
 func TestDeadLetterTableFails(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, d *database) {
+	onEachStore(t, func(t *testing.T, d *database) {
 		b := d.open(t)
 		mend := d.injure(t, "BEFORE INSERT ON dead_letters")
 		var f failing

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,18 +35,40 @@ var places = map[string]func(*testing.T) place{
 	"sqlite":   func(t *testing.T) place { return newFile(t).open },
 	"postgres": func(t *testing.T) place { return newPostgres(t).open },
 	"mysql":    func(t *testing.T) place { return newMySQL(t).open },
+	"amqp":     func(t *testing.T) place { return carrying(newFile)(t).open },
 }
 
-// servers are those places that are on a database server, where tests can go past the library.
+// shared are those places that are made for replicas, and not needed where there is one: with a broker, the store of one process
+// shows as much as that of several.
+var shared = map[string]func(*testing.T) place{
+	"amqp on postgres": func(t *testing.T) place { return carrying(newPostgres)(t).open },
+}
+
+// local are the names of those places that need no server.
+var local = []string{"memory", "sqlite"}
+
+// servers are those places that are on a database server, where tests can go past the library. None has a broker: what is tested
+// there are transactions of the host's, which do not reach a broker, statements and sessions of the database, or its clock, of
+// which a broker knows nothing. What breaks with a broker has cases of its own.
 var servers = map[string]func(*testing.T) *database{
 	"postgres": newPostgres,
 	"mysql":    newMySQL,
 }
 
+// stores are the places in which tables can be reached past the library. In the one with a broker, those of messages are empty.
+var stores = map[string]func(*testing.T) *database{
+	"sqlite":   newFile,
+	"postgres": newPostgres,
+	"mysql":    newMySQL,
+	"amqp":     carrying(newFile),
+}
+
 // onEachPlace runs a case on every kind of place.
 func onEachPlace(t *testing.T, test func(*testing.T, place)) {
 	t.Parallel()
-	onEachOf(t, places, test)
+	all := maps.Clone(places)
+	maps.Copy(all, shared)
+	onEachOf(t, all, test)
 }
 
 // onEach runs a case on a backend of every kind.
@@ -57,21 +80,19 @@ func onEach(t *testing.T, test func(*testing.T, *asyncevents.Backend)) {
 // onEachLocal runs a case on a backend of every kind that needs no server; in the long form, on all.
 func onEachLocal(t *testing.T, test func(*testing.T, *asyncevents.Backend)) {
 	t.Parallel()
-	local := maps.Clone(places)
-	for name := range servers {
-		if !long(false, true) {
-			delete(local, name)
-		}
-	}
-	onEachOf(t, local, func(t *testing.T, open place) { test(t, open(t)) })
+	chosen := maps.Clone(places)
+	maps.DeleteFunc(chosen, func(name string, _ func(*testing.T) place) bool {
+		return !slices.Contains(local, name) && !long(false, true)
+	})
+	onEachOf(t, chosen, func(t *testing.T, open place) { test(t, open(t)) })
 }
 
 // few is a number for where each of so many things takes its time: a tenth of it on a server, unless the form is long.
 func few(b *asyncevents.Backend, n int) int {
-	if _, remote := servers[b.Name]; remote {
-		return long(n/10, n)
+	if slices.Contains(local, b.Name) {
+		return n
 	}
-	return n
+	return long(n/10, n)
 }
 
 // onEachServer runs a case on every kind of database server.
@@ -80,7 +101,13 @@ func onEachServer(t *testing.T, test func(*testing.T, *database)) {
 	onEachOf(t, servers, test)
 }
 
-// onEachDatabase runs a case on everything that is looked at past the library.
+// onEachStore runs a case on every place whose store is looked at past the library.
+func onEachStore(t *testing.T, test func(*testing.T, *database)) {
+	t.Parallel()
+	onEachOf(t, stores, test)
+}
+
+// onEachDatabase runs a case on everything that is looked at past the library, and has its messages there.
 func onEachDatabase(t *testing.T, test func(*testing.T, *database)) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +30,14 @@ var privateServers = map[string]func(*testing.T) *privateServer{
 		s := testserver.PrivateMySQL(t)
 		return &privateServer{s, mysqlAt(s.DSN())}
 	},
+	"store of amqp": func(t *testing.T) *privateServer {
+		var s *testserver.Server
+		d := carrying(func(t *testing.T) *database {
+			s = testserver.PrivatePostgres(t)
+			return postgresAt(s.DSN(), "")
+		})(t)
+		return &privateServer{s, d}
+	},
 }
 
 type privateServer struct {
@@ -45,6 +55,9 @@ func onEachPrivateServer(t *testing.T, test func(*testing.T, *privateServer)) {
 type posting struct {
 	t        *testing.T
 	url      string
+	keyless  bool // every other event has no key, and is another one when it is sent again
+	mu       sync.Mutex
+	ids      []string // of what was accepted
 	stopped  atomic.Bool
 	sending  sync.WaitGroup
 	accepted atomic.Int64
@@ -57,6 +70,9 @@ func (p *posting) start(clients int) {
 		p.sending.Go(func() {
 			for n := 0; !p.stopped.Load(); n++ {
 				body := fmt.Sprintf(`{"correlation_id":"c%d-%d"}`, client, n)
+				if p.keyless && n%2 == 1 {
+					body = `{}`
+				}
 				for !p.post(body) {
 					time.Sleep(20 * time.Millisecond)
 				}
@@ -79,6 +95,9 @@ func (p *posting) post(body string) bool {
 		p.longest.CompareAndSwap(longest, int64(took))
 	}
 	if response.StatusCode == http.StatusAccepted {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.ids = append(p.ids, path.Base(response.Header.Get("Location")))
 		return true
 	}
 	p.refused.Add(1)
@@ -87,6 +106,14 @@ func (p *posting) post(body string) bool {
 	assert.NoError(p.t, err)
 	assert.Positive(p.t, seconds)
 	return false
+}
+
+// stop ends the load, and returns the ids of what was accepted, each once.
+func (p *posting) stop() []string {
+	p.stopped.Store(true)
+	p.sending.Wait()
+	slices.Sort(p.ids)
+	return slices.Compact(p.ids)
 }
 
 // newPosting makes clients of a service.
@@ -116,8 +143,7 @@ func TestServerRestartedUnderLoad(t *testing.T) {
 			require.NoError(t, server.Start(t.Context()))
 		}
 		more(t, &p.accepted, 100)
-		p.stopped.Store(true)
-		p.sending.Wait()
+		p.stop()
 		awaitIdle(t, s, asyncevents.EventsQueue)
 		processed := server.database.texts(t, "SELECT correlation_id FROM redrive_events WHERE status = 'processed'")
 		assert.Len(t, processed, int(p.accepted.Load()))

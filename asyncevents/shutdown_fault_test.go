@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -119,6 +120,60 @@ func TestShutdownEndsHandlersThatListen(t *testing.T) {
 	})
 }
 
+// slowCloser is a subscriber that needs some time to give back what it holds.
+type slowCloser struct {
+	message.Subscriber
+	takes  time.Duration
+	closed *atomic.Int64
+}
+
+// Close implements message.Subscriber.
+func (s *slowCloser) Close() error {
+	err := s.Subscriber.Close()
+	time.Sleep(s.takes)
+	s.closed.Add(1)
+	return err
+}
+
+// runSlowly runs a service, in a bubble, whose subscribers take some time to close, and returns how Run ended and after how long.
+func runSlowly(t *testing.T, takes time.Duration, closed *atomic.Int64) (err error, took time.Duration) {
+	b := memory.New()
+	slow := *b
+	slow.Subscriber = func(c asyncevents.SubscriberConfig) (message.Subscriber, error) {
+		s, err := b.Subscriber(c)
+		return &slowCloser{s, takes, closed}, err
+	}
+	s, stop := run(t, &slow, working(new(starts), 0), func(c *asyncevents.Config) { c.ShutdownTimeout = time.Second })
+	acceptMany(t, s, "e", 1, bare)
+	awaitStatus(t, s, "e0", asyncevents.StatusProcessed)
+	asked := time.Now()
+	err = stop()
+	return err, time.Since(asked)
+}
+
+// What Run leaves behind nobody holds any more: a host may close the backend.
+func TestRunWaitsForSubscribers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var closed atomic.Int64
+		err, _ := runSlowly(t, 2*time.Second, &closed)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, closed.Load(), int64(2), "one of each queue")
+	})
+}
+
+func TestRunLeavesStuckSubscribersBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var closed atomic.Int64
+		err, took := runSlowly(t, time.Hour, &closed)
+		require.ErrorContains(t, err, "did not take back in time")
+		assert.Zero(t, closed.Load())
+		assert.Equal(t, 4*time.Second, took, "the timeout, and the time for outcomes")
+		time.Sleep(2 * time.Hour)
+	})
+}
+
 func TestRunAgain(t *testing.T) {
 	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
 		calls := newReceiver(t, func(int) int { return http.StatusOK })
@@ -203,7 +258,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 }
 
 func TestTenStartAtOnceOnNothing(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, d *database) {
+	onEachStore(t, func(t *testing.T, d *database) {
 		const replicas, each = 10, 20
 		opened := make([]*asyncevents.Backend, replicas)
 		var opening sync.WaitGroup

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/redrive-go/redrive/asyncevents"
@@ -19,14 +20,18 @@ const (
 	DefaultMaxMessageBytes = 16 << 20
 )
 
+// maxPrefix is the largest length of Config.QueuePrefix in bytes.
+const maxPrefix = 100
+
 // Config configures Open. Nil and the zero value mean the documented defaults.
 type Config struct {
 	// Outbox has events accepted while the broker is down: each goes into the store first, and from there to the broker, as soon
 	// as it is there. Without it only those do whose id the client chose, which is what keeps them from being taken twice, and none
 	// while the broker is down. It lets Service.AcceptTx work as well, with a store that can.
 	Outbox bool
-	// QueuePrefix is what the names of queues begin with, before the topic: services whose topics have the same names can share a
-	// virtual host that way. Defaults to "".
+	// QueuePrefix is what the names of queues begin with, before the topic. Services that share a virtual host must have
+	// different ones, or a different asyncevents.Config.TopicPrefix: else each processes what the other accepted. At most 100
+	// bytes, without "#". Defaults to "".
 	QueuePrefix string
 	// PublishTimeout is how long the broker may take to confirm a message. Defaults to DefaultPublishTimeout.
 	PublishTimeout time.Duration
@@ -62,6 +67,10 @@ func (c *Config) validate() error {
 	var faults []error
 	if c.PublishTimeout < 0 {
 		faults = append(faults, fmt.Errorf("PublishTimeout must not be negative, not %s", c.PublishTimeout))
+	}
+	if strings.Contains(c.QueuePrefix, separator) || strings.HasPrefix(c.QueuePrefix, "amq.") || len(c.QueuePrefix) > maxPrefix {
+		faults = append(faults, fmt.Errorf("QueuePrefix must have no %q, not begin with \"amq.\", and have at most %d bytes, not %q",
+			separator, maxPrefix, c.QueuePrefix))
 	}
 	if c.MaxMessageBytes < maxHeaders {
 		faults = append(faults, fmt.Errorf("MaxMessageBytes must be at least %d, not %d", maxHeaders, c.MaxMessageBytes))
@@ -111,7 +120,7 @@ func (b *backend) whole() *asyncevents.Backend {
 	w.Events = &events{b.newEvents(), b.broker}
 	w.Transactions = apart.NewTransactions(b.store.Transactions, b.relays)
 	w.DeadLetters = &deadLetters{b.store.DeadLetters, b.broker}
-	w.Backlog = (&backlogs{broker: b.broker, store: b.store, waits: map[string]scan{}}).count
+	w.Backlog = (&backlogs{broker: b.broker, store: b.store, waits: map[string]map[int64]struct{}{}}).count
 	w.Ping = b.ping
 	w.Close = b.close
 	return &w

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
@@ -14,12 +13,8 @@ import (
 	"github.com/redrive-go/redrive/asyncevents"
 )
 
-const (
-	// scanAgain is after how long all lengths of wait are looked for again: other processes may use others.
-	scanAgain = time.Minute
-	// scanners is how many queues are asked for at once.
-	scanners = 8
-)
+// scanners is how many queues are asked for at once.
+const scanners = 8
 
 // backlogs counts messages.
 type backlogs struct {
@@ -27,13 +22,7 @@ type backlogs struct {
 	store  *asyncevents.Backend
 
 	mu    sync.Mutex
-	waits map[string]scan // by queue
-}
-
-// scan is before which lengths of wait there is a queue.
-type scan struct {
-	at    time.Time
-	found map[int64]struct{}
+	waits map[string]map[int64]struct{} // that had a queue when this process began, by the topic's queue
 }
 
 // count returns the backlog of a topic: what the broker has, what this process has in hand, and what waits in the store to be
@@ -65,7 +54,7 @@ func (b *backlogs) atBroker(topic string) (total asyncevents.Backlog, err error)
 		return total, err
 	}
 	for _, name := range []string{queue, droppedOf(queue)} {
-		q, _, err := inspect(conn, name)
+		q, _, err := b.broker.consumes.inspect(conn, name)
 		if err != nil {
 			return total, err
 		}
@@ -73,7 +62,7 @@ func (b *backlogs) atBroker(topic string) (total asyncevents.Backlog, err error)
 	}
 	waits, err := b.waitsOf(conn, queue)
 	for _, ms := range waits {
-		q, _, err := inspect(conn, waitOf(queue, ms))
+		q, _, err := b.broker.consumes.inspect(conn, waitOf(queue, ms))
 		if err != nil {
 			return total, err
 		}
@@ -82,43 +71,44 @@ func (b *backlogs) atBroker(topic string) (total asyncevents.Backlog, err error)
 	return total, err
 }
 
-// waitsOf returns the lengths of wait that have a queue. All of them are asked for once in a while, as nothing tells of those that
-// other processes have declared.
+// waitsOf returns the lengths of wait that have a queue. Nothing tells of those that other processes declared, so all of them are asked
+// for, once: for each that is missing RabbitMQ writes a line into its log. Those that another process uses first from then on are
+// not counted.
 func (b *backlogs) waitsOf(conn *amqp.Connection, queue string) ([]int64, error) {
 	b.mu.Lock()
-	s := b.waits[queue]
+	found := b.waits[queue]
 	b.mu.Unlock()
-	if time.Since(s.at) > scanAgain {
+	if found == nil {
 		var err error
-		if s, err = scanAll(conn, queue); err != nil {
+		if found, err = b.scan(conn, queue); err != nil {
 			return nil, err
 		}
 		b.mu.Lock()
-		b.waits[queue] = s
+		b.waits[queue] = found
 		b.mu.Unlock()
 	}
 	own := b.broker.queues.waitsOf(queue)
-	for ms := range s.found {
+	for ms := range found {
 		own[ms] = struct{}{}
 	}
 	return slices.Collect(maps.Keys(own)), nil
 }
 
-func scanAll(conn *amqp.Connection, queue string) (scan, error) {
+func (b *backlogs) scan(conn *amqp.Connection, queue string) (map[int64]struct{}, error) {
 	var mu sync.Mutex
-	s := scan{at: time.Now(), found: map[int64]struct{}{}}
+	found := map[int64]struct{}{}
 	var group errgroup.Group
 	group.SetLimit(scanners)
 	for _, ms := range steps() {
 		group.Go(func() error {
-			_, there, err := inspect(conn, waitOf(queue, ms))
+			_, there, err := b.broker.consumes.inspect(conn, waitOf(queue, ms))
 			if there {
 				mu.Lock()
-				s.found[ms] = struct{}{}
+				found[ms] = struct{}{}
 				mu.Unlock()
 			}
 			return err
 		})
 	}
-	return s, group.Wait()
+	return found, group.Wait()
 }

@@ -85,7 +85,7 @@ func (b *broker) Publish(_ context.Context, topic string, messages ...*message.M
 	for i, msg := range messages {
 		contents[i] = newContent(msg)
 	}
-	return errors.Join(b.publish(topic, contents)...)
+	return first(b.publish(topic, contents))
 }
 
 // Send implements apart.Transport.
@@ -105,7 +105,7 @@ func (b *broker) relay(ctx context.Context, topic string, msg *message.Message, 
 		if _, err := b.box.link.await(ctx); err != nil {
 			return err
 		}
-		err := errors.Join(b.publish(topic, []content{c})...)
+		err := first(b.publish(topic, []content{c}))
 		if !errors.Is(err, errNotSent) || ctx.Err() != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func fail(n int, err error) []error {
 func (b *broker) newPost(queue string, c *content, until time.Time) (*post, error) {
 	p := &post{place: place{queue: queue}, until: until}
 	if c.wait > 0 {
-		p.wait = stepUp(c.wait)
+		p.wait = turn(c.wait)
 		c.wait = max(c.wait-time.Duration(p.wait)*time.Millisecond, 0)
 	}
 	if err := b.queues.ensure(p.place, until); err != nil {

@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"log/slog"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -58,7 +59,8 @@ func (s *site) exists(t *testing.T, name string) (there bool) {
 	conn, err := amqp.Dial(s.url)
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, conn.Close()) }()
-	_, there, err = inspect(conn, name)
+	l := newLink("test", nil, slog.New(slog.DiscardHandler))
+	_, there, err = l.inspect(conn, name)
 	require.NoError(t, err)
 	return there
 }

@@ -54,14 +54,20 @@ type content struct {
 func newContent(msg *message.Message) content {
 	own, history := queue.SplitMetadata(msg.Metadata)
 	wait, _ := queue.DelayOf(msg.Metadata)
-	c := content{uuid: msg.UUID, payload: msg.Payload, metadata: own, history: history, wait: wait}
+	c := content{uuid: msg.UUID, payload: msg.Payload, metadata: own, history: history, copy: newCopy(), wait: wait}
 	if text := msg.Metadata[retry.MetadataRedrives]; text != "" {
 		c.redrives, _ = strconv.Atoi(text) // what is no number counts as none
 	}
 	return c
 }
 
-// publishing returns what is sent. Each call names another copy.
+// newCopy names a copy.
+func newCopy() int64 {
+	return mathrand.Int64N(math.MaxInt64) + 1 //nolint:gosec // a name, not a secret
+}
+
+// publishing returns what is sent. What is sent again, because nobody knows whether it arrived, is the same copy: where it comes
+// twice, it is taken once.
 func (c *content) publishing() amqp.Publishing {
 	headers := make(amqp.Table, len(c.metadata)+1)
 	p := amqp.Publishing{
@@ -78,7 +84,7 @@ func (c *content) publishing() amqp.Publishing {
 			headers[retry.MetadataHistory] = c.history
 		}
 	}
-	headers[headerCopy] = mathrand.Int64() //nolint:gosec // a name, not a secret
+	headers[headerCopy] = c.copy
 	setPositive(headers, retry.MetadataAttempt, int64(c.starts))
 	setPositive(headers, retry.MetadataRedrives, int64(c.redrives))
 	setPositive(headers, headerWait, c.wait.Milliseconds())
@@ -144,6 +150,9 @@ func read(d *amqp.Delivery) (c content, before int, damage error) {
 				c.metadata[key] = text(value)
 			}
 		}
+	}
+	if d.Redelivered { // RabbitMQ 4.3 does not count each of them
+		before = max(before, 1)
 	}
 	if packed {
 		damage = unpack(&c)

@@ -1,16 +1,16 @@
 package amqp
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"math"
 	"sync"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/redrive-go/redrive/backends/internal/queue"
+	"github.com/redrive-go/redrive/dlq"
 )
 
 const (
@@ -18,8 +18,6 @@ const (
 	// was deleted and declared again at once, RabbitMQ delivers nothing any more, and does not tell: its channel takes what the new
 	// queue delivers for what the old one had delivered before.
 	silence = 15 * time.Second
-	// handsPatience is how long what came at the last moment is waited for, before consuming begins anew.
-	handsPatience = 5 * time.Second
 	// tryAgain is the wait before another try to consume, after one that failed.
 	tryAgain = 100 * time.Millisecond
 )
@@ -27,6 +25,7 @@ const (
 // run consumes, again and again, until the stream is stopped and closed.
 func (s *stream) run(closing context.Context) {
 	defer close(s.ended)
+	defer s.hush()
 	s.work.Go(s.prepareWaits)
 	for s.stopping.Err() == nil {
 		conn, err := s.consumes.await(s.stopping)
@@ -65,103 +64,126 @@ func (s *stream) consume(closing context.Context, conn *amqp.Connection) error {
 	if err != nil {
 		return explain(err)
 	}
-	defer func() { _ = ch.Close() }() // what it could tell does not matter any more
-	deliveries, dropped, err := s.begins(ch)
-	if err != nil {
+	closes := ch.NotifyClose(make(chan *amqp.Error, 1))
+	defer func() { _ = s.consumes.within(conn, ch.Close) }() // what it could tell does not matter any more
+	session := newSession(ch)
+	if err := s.consumes.within(conn, func() error { return session.begin(s) }); err != nil {
 		return explain(err)
 	}
-	s.deaf.end()
-	session := newSession(ch)
+	if s.deaf.end() {
+		s.log.Info("amqp: consuming again")
+	}
 	acking, endAcks := context.WithCancel(context.WithoutCancel(closing))
 	acked := make(chan struct{})
 	go func() {
 		defer close(acked)
 		session.ackAll(acking)
 	}()
-	s.take(closing, session, deliveries, dropped)
+	s.take(closing, conn, session)
 	s.loses(session)
 	endAcks()
 	<-acked
+	select {
+	case reason := <-closes:
+		if reason != nil {
+			return explain(reason)
+		}
+	default:
+	}
 	return nil
 }
 
-// begins begins to consume the topic's queue, and what the broker dropped from it.
-func (s *stream) begins(ch *amqp.Channel) (deliveries, dropped <-chan amqp.Delivery, err error) {
-	if err := ch.Qos(min(s.cfg.Concurrency, math.MaxUint16), 0, false); err != nil {
-		return nil, nil, err
-	}
-	if dropped, err = ch.Consume(droppedOf(s.queue), droppedConsumer, false, false, false, false, nil); err != nil {
-		return nil, nil, err
-	}
-	deliveries, err = ch.Consume(s.queue, mainConsumer, false, false, false, false, nil)
-	return deliveries, dropped, err
-}
-
 // take takes what the broker delivers, until it ends that or closing ends. Once the stream is stopped, no more is asked for.
-func (s *stream) take(closing context.Context, session *session, deliveries, dropped <-chan amqp.Delivery) {
+func (s *stream) take(closing context.Context, conn *amqp.Connection, session *session) {
 	stop := s.stopping.Done()
-	quiet := time.NewTicker(silence)
-	defer quiet.Stop()
-	for deliveries != nil || s.stopping.Err() != nil {
+	silent := time.NewTicker(silence)
+	defer silent.Stop()
+	for {
 		select {
-		case d, open := <-deliveries:
+		case d, open := <-session.deliveries:
 			if !open {
-				deliveries = nil
-				continue
+				session.deliveries = nil
+				break
 			}
-			quiet.Reset(silence)
+			silent.Reset(silence)
 			s.arrives(session, newLetter(&d))
-		case d, open := <-dropped:
+		case d, open := <-session.dropped:
 			if !open {
-				dropped = nil
-				continue
+				session.dropped = nil
+				break
 			}
 			s.arrives(session, s.droppedLetter(&d))
-		case <-quiet.C:
-			if stop != nil && s.emptyHanded() {
-				session.cancel() // which closes deliveries when all that were on their way are here
-				defer s.awaitHands(handsPatience)
+		case <-silent.C:
+			if stop != nil && s.emptyHanded(session) {
+				session.cancel(s.consumes, conn)
 			}
 		case <-stop:
 			stop = nil
-			session.cancel()
+			session.cancel(s.consumes, conn)
 		case <-closing.Done():
+			return
+		}
+		if session.deliveries != nil && session.dropped != nil {
+			continue
+		}
+		if !s.goesOn(conn, session) {
 			return
 		}
 	}
 }
 
-// emptyHanded is whether nothing is in hand.
-func (s *stream) emptyHanded() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.letters) == 0
+// goesOn decides what follows when the broker delivers no more from a queue, because it was asked for that or the queue is gone: after
+// a silence that something broke, more is asked for on the same channel; at the end, closing is waited for.
+func (s *stream) goesOn(conn *amqp.Connection, session *session) bool {
+	session.drain(func(l *letter) { s.arrives(session, l) }, s.droppedLetter)
+	if s.stopping.Err() != nil {
+		s.hush()
+		return true
+	}
+	return session.cancelled && !s.emptyHanded(session) && s.consumes.within(conn, func() error { return session.begin(s) }) == nil
 }
 
-// awaitHands waits until nothing is in hand, at most for a while.
-func (s *stream) awaitHands(patience time.Duration) {
-	for late := time.Now().Add(patience); !s.emptyHanded() && time.Now().Before(late) && s.stopping.Err() == nil; {
-		pause(s.stopping, tryAgain/10)
+// hush notes that the broker delivers no more.
+func (s *stream) hush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.quiet:
+	default:
+		close(s.quiet)
 	}
 }
 
-// droppedLetter is a message that the broker dropped after many deliveries. It counts as one whose attempts are used up, so that
-// it ends in the DLQ.
+// emptyHanded is whether nothing is in hand that a session delivered.
+func (s *stream) emptyHanded(session *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.letters {
+		if l.session == session {
+			return false
+		}
+	}
+	return true
+}
+
+// droppedLetter is a message that the broker dropped: after many deliveries, or as a policy of the host's has it. It goes to the DLQ
+// without another attempt.
 func (s *stream) droppedLetter(d *amqp.Delivery) *letter {
 	l := newLetter(d)
 	l.starts, l.lost, l.check, l.wait = max(l.starts, s.cfg.Policy.MaxAttempts), 0, true, 0
+	reason, _ := d.Headers["x-first-death-reason"].(string)
+	msg := &message.Message{Metadata: l.metadata}
+	dlq.KeepFailure(msg, dlq.Failure{Type: dlq.TypeLost, Message: "the broker dropped the message: " + cmp.Or(reason, "it does not say why")})
+	l.metadata = msg.Metadata
 	return l
 }
 
 // arrives takes a delivery in hand. One that is in hand already, because it was there when the connection was lost, or because the
-// broker moved it twice, is not taken for another one.
+// broker moved it twice, is not taken for another one: what becomes of the one becomes of both.
 func (s *stream) arrives(session *session, l *letter) {
 	s.mu.Lock()
 	if known := s.copies[l.copy]; known != nil {
-		ready := known.comesBack(session, l.tag)
-		if known.over {
-			delete(s.copies, l.copy)
-		}
+		ready := s.takesBack(known, session, l.tags[0])
 		s.mu.Unlock()
 		if ready {
 			s.put(known)
@@ -174,8 +196,8 @@ func (s *stream) arrives(session *session, l *letter) {
 	if l.copy != 0 {
 		s.copies[l.copy] = l
 	}
-	l.ending = l.wait > 0 || l.suspect()
-	odd := l.ending
+	odd := l.wait > 0 || l.suspect()
+	l.ending = odd
 	s.mu.Unlock()
 	if odd {
 		s.odd.Go(func() { s.examine(l) })
@@ -184,13 +206,14 @@ func (s *stream) arrives(session *session, l *letter) {
 	s.put(l)
 }
 
-// comesBack notes that the broker has delivered a letter again, and returns whether it may be claimed now.
-func (l *letter) comesBack(session *session, tag uint64) (ready bool) {
-	if l.over || l.session == session {
+// takesBack takes a letter in hand that was, and returns whether it may be claimed now. The caller holds the lock.
+func (s *stream) takesBack(l *letter, session *session, tag uint64) (ready bool) {
+	if l.over {
+		delete(s.copies, l.copy)
 		session.ack(tag)
 		return false
 	}
-	l.session, l.tag = session, tag
+	l.comesBack(session, tag)
 	return l.free()
 }
 
@@ -209,7 +232,7 @@ func (s *stream) loses(session *session) {
 		if l.session != session {
 			continue
 		}
-		l.session = nil
+		l.session, l.astray = nil, l.astray || l.owner != 0
 		if l.copy == 0 && l.owner == 0 && !l.ending { // it cannot be known again
 			delete(s.letters, id)
 		}
@@ -264,11 +287,17 @@ func (s *stream) decide(l *letter) (done bool, err error) {
 func (s *stream) putOff(l *letter, settlement queue.Settlement) error {
 	next := l.follower(&settlement)
 	next.starts-- // that is one less than the attempt which did not begin
-	return errors.Join(s.publish(s.topic, []content{next})...)
+	return first(s.publish(s.topic, []content{next}))
 }
 
 // close gives back what nobody has claimed, and acknowledges what is done. The stream has been stopped, and the engine has ended.
 func (s *stream) close(closing context.CancelFunc) {
+	late := time.NewTimer(callPatience)
+	defer late.Stop()
+	select {
+	case <-s.quiet: // what was on its way is here
+	case <-late.C:
+	}
 	s.odd.Wait()
 	if err := s.giveBack(); err != nil {
 		s.log.Warn("amqp: messages that nobody has seen are delivered again with an attempt less", "error", err)
@@ -292,14 +321,21 @@ func (s *stream) giveBack() error {
 	for i := range unused {
 		unused[i].Outcome = queue.Unused
 	}
-	err := s.follow(unseen, unused)
+	errs := s.follow(unseen, unused)
 	for _, l := range unseen {
 		if l.copied {
 			s.finish(l)
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("give back messages of %q: %w", s.topic, err)
+	return first(errs)
+}
+
+// first returns the first of errors that is one: the others are mostly the same.
+func first(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

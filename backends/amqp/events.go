@@ -74,17 +74,18 @@ func (b *broker) settle(ctx context.Context, settlement queue.Settlement, dead b
 }
 
 // conclude publishes what follows a letter, and records what came of it, unless that is overtaken: a copy of the message has been
-// settled already, and only the broker did not get to know.
+// settled already, and only the broker did not get to know. A second copy ends there, so that it does not go on beside the first
+// through all attempts.
 func (s *stream) conclude(
 	ctx context.Context, l *letter, settlement queue.Settlement, dead bool, record func() error,
 ) (overtaken bool, err error) {
-	if dead {
+	if dead || l.suspect() {
 		if overtaken, err = s.leftOver(ctx, l); overtaken || err != nil {
 			return overtaken, err
 		}
 	}
-	if err := s.follow([]*letter{l}, []queue.Settlement{settlement}); err != nil {
-		return false, err
+	if errs := s.follow([]*letter{l}, []queue.Settlement{settlement}); errs != nil {
+		return false, errs[0]
 	}
 	return false, record()
 }

@@ -28,8 +28,8 @@ func (s *stream) leftOver(ctx context.Context, l *letter) (bool, error) {
 	if callback {
 		attempts, final = record.Callback.Attempts, isFinalCallback(record.Callback.Status)
 	}
-	history, _ := retry.ParseHistory(l.history) // what cannot be read is none
-	left := final || l.suspect() && attempts > history.Last()
+	history, err := retry.ParseHistory(l.history)
+	left := final || err == nil && l.suspect() && attempts > history.Last()
 	if left {
 		s.log.InfoContext(ctx, "amqp: a message is left out, its outcome is recorded already", "message_id", l.uuid)
 	}

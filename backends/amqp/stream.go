@@ -2,7 +2,6 @@ package amqp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -37,6 +36,7 @@ type stream struct {
 	heard   time.Time         // when the last delivery came
 
 	odd       sync.WaitGroup // letters that are being examined
+	quiet     chan struct{}  // closed when the broker delivers no more, after stopping
 	deaf      complaint
 	undecided complaint
 }
@@ -48,7 +48,8 @@ func newStream(b *broker, topic, queue string, cfg asyncevents.SubscriberConfig,
 	}
 	s.deaf = complaint{log: s.log, what: "cannot consume; it is tried again"}
 	s.undecided = complaint{log: s.log, what: "cannot decide on messages that came again; it is tried again"}
-	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.quiet = make(chan struct{})
+	s.stopping, s.stop = context.WithCancel(b.queues.closing)
 	return s
 }
 
@@ -108,21 +109,28 @@ func (s *stream) Expired(_ context.Context, _ string, limit int) (expired []queu
 }
 
 // Settle implements queue.Driver. What follows a message is with the broker before the message is acknowledged: in between, it
-// may be there twice, but never not at all.
+// may be there twice, but never not at all. Where that fails for some, the error is a *queue.SomeError.
 func (s *stream) Settle(_ context.Context, settlements []queue.Settlement) (held []bool, err error) {
 	letters := make([]*letter, len(settlements))
 	held = make([]bool, len(settlements))
 	for i := range settlements {
 		letters[i], held[i] = s.begin(settlements[i].ID, settlements[i].Owner)
-	}
-	if err := s.follow(letters, settlements); err != nil {
-		for _, l := range letters {
-			s.abort(l)
+		if settlements[i].Outcome == queue.Done {
+			s.finish(letters[i])
+			letters[i] = nil
 		}
-		return nil, fmt.Errorf("amqp: settle messages of %q: %w", s.topic, err)
 	}
-	for _, l := range letters {
+	errs := s.follow(letters, settlements)
+	for i, l := range letters {
+		if errs != nil && errs[i] != nil {
+			errs[i] = fmt.Errorf("amqp: settle a message of %q: %w", s.topic, errs[i])
+			s.abort(l)
+			continue
+		}
 		s.finish(l)
+	}
+	if errs != nil {
+		return held, &queue.SomeError{Errs: errs}
 	}
 	return held, nil
 }
@@ -149,26 +157,34 @@ func (s *stream) abort(l *letter) {
 	l.ending = false
 }
 
-// follow publishes what follows letters, where anything does and is not there already.
-func (s *stream) follow(letters []*letter, settlements []queue.Settlement) error {
+// follow publishes what follows letters, where anything does and is not there already. It returns nil when all of it is, or else
+// what became of each. A nil letter is none.
+func (s *stream) follow(letters []*letter, settlements []queue.Settlement) (errs []error) {
 	var contents []content
-	var of []*letter
+	var at []int
 	for i, l := range letters {
 		if l != nil && !l.copied && settlements[i].Outcome != queue.Done {
-			contents, of = append(contents, l.follower(&settlements[i])), append(of, l)
+			contents, at = append(contents, l.follower(&settlements[i])), append(at, i)
 		}
 	}
 	if len(contents) == 0 {
 		return nil
 	}
-	errs := s.publish(s.topic, contents)
-	for i, l := range of {
-		l.copied = errs == nil || errs[i] == nil
+	published := s.publish(s.topic, contents)
+	if published != nil {
+		errs = make([]error, len(letters))
 	}
-	return errors.Join(errs...)
+	for i, of := range at {
+		if published != nil {
+			errs[of] = published[i]
+		}
+		letters[of].copied = published == nil || published[i] == nil
+	}
+	return errs
 }
 
-// finish acknowledges a settled letter. One whose connection is lost is remembered, to be acknowledged when it comes back.
+// finish acknowledges a settled letter. One whose connection is lost is remembered, to be acknowledged when it comes back. A nil
+// letter is none.
 func (s *stream) finish(l *letter) {
 	if l == nil {
 		return
@@ -181,7 +197,9 @@ func (s *stream) finish(l *letter) {
 		return
 	}
 	delete(s.copies, l.copy)
-	l.session.ack(l.tag)
+	for _, tag := range l.tags {
+		l.session.ack(tag)
+	}
 }
 
 // Publish implements queue.Driver.

@@ -80,6 +80,7 @@ func (p place) declarations() []declaration {
 	args["x-delivery-limit"] = int64(deliveryLimit)
 	return []declaration{{p.queue, args}, {droppedOf(p.queue), amqp.Table{
 		amqp.QueueTypeArg: amqp.QueueTypeQuorum, "x-delivery-limit": int64(math.MaxInt32),
+		amqp.QueueOverflowArg: amqp.QueueOverflowRejectPublish,
 	}}}
 }
 
@@ -119,7 +120,7 @@ func (t *topology) ensure(p place, until time.Time) error {
 		return nil
 	}
 	done := t.flight.DoChan(p.name(), func() (any, error) {
-		made, err := declareAll(conn, p.declarations())
+		made, err := t.declareAll(conn, p.declarations())
 		if made {
 			t.awaitNoted()
 		}
@@ -162,12 +163,14 @@ func (t *topology) note(conn *amqp.Connection, p place) {
 	t.used[p] = struct{}{}
 }
 
-// awaitNoted waits until the broker has noted a queue that was made just now.
+// awaitNoted waits until the broker has noted a queue that was made just now, for a while: it may be that somebody makes queues
+// all the time.
 func (t *topology) awaitNoted() {
 	t.mu.Lock()
 	t.made = time.Now()
 	t.mu.Unlock()
-	for left := noteTime; left > 0 && t.closing.Err() == nil; {
+	most := time.Now().Add(2 * noteTime)
+	for left := noteTime; left > 0 && time.Now().Before(most) && t.closing.Err() == nil; {
 		pause(t.closing, left)
 		t.mu.Lock()
 		left = noteTime - time.Since(t.made)
@@ -197,12 +200,12 @@ func (t *topology) again(p place, until time.Time) error {
 }
 
 // declareAll first checks those that are there, and only then makes the others. It tells whether it made any.
-func declareAll(conn *amqp.Connection, wanted []declaration) (made bool, err error) {
+func (t *topology) declareAll(conn *amqp.Connection, wanted []declaration) (made bool, err error) {
 	var missing []declaration
 	for _, d := range wanted {
-		_, there, err := inspect(conn, d.name)
+		_, there, err := t.link.inspect(conn, d.name)
 		if err == nil && there {
-			err = declare(conn, d)
+			err = t.link.declare(conn, d)
 		}
 		if err != nil {
 			return false, fmt.Errorf("declare queue %q: %w", d.name, err)
@@ -212,7 +215,7 @@ func declareAll(conn *amqp.Connection, wanted []declaration) (made bool, err err
 		}
 	}
 	for _, d := range missing {
-		if err := declare(conn, d); err != nil {
+		if err := t.link.declare(conn, d); err != nil {
 			return made, fmt.Errorf("declare queue %q: %w", d.name, err)
 		}
 		made = true
@@ -220,30 +223,32 @@ func declareAll(conn *amqp.Connection, wanted []declaration) (made bool, err err
 	return made, nil
 }
 
-func declare(conn *amqp.Connection, d declaration) error {
-	err := onChannel(conn, func(ch *amqp.Channel) error {
+func (l *link) declare(conn *amqp.Connection, d declaration) error {
+	err := l.onChannel(conn, func(ch *amqp.Channel) error {
 		_, err := ch.QueueDeclare(d.name, true, false, false, false, d.args)
 		return err
 	})
 	if isCode(err, amqp.PreconditionFailed) {
-		return fmt.Errorf("%w; delete it when it is empty, or use another TopicPrefix: %w", ErrMismatch, err)
+		return fmt.Errorf("%w; delete it when it is empty, or set another Config.QueuePrefix: %w", ErrMismatch, err)
 	}
 	return explain(err)
 }
 
 // onChannel does something on a channel of its own: the broker closes it for most errors.
-func onChannel(conn *amqp.Connection, do func(*amqp.Channel) error) error {
-	ch, err := conn.Channel()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDisconnected, err)
-	}
-	if err := do(ch); err != nil {
-		if errors.Is(err, amqp.ErrClosed) || conn.IsClosed() {
-			err = fmt.Errorf("%w: %w", ErrDisconnected, err)
+func (l *link) onChannel(conn *amqp.Connection, do func(*amqp.Channel) error) error {
+	return l.within(conn, func() error {
+		ch, err := conn.Channel()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrDisconnected, err)
 		}
-		return errors.Join(err, ignoreClosed(ch.Close()))
-	}
-	return ignoreClosed(ch.Close())
+		if err := do(ch); err != nil {
+			if errors.Is(err, amqp.ErrClosed) || conn.IsClosed() {
+				err = fmt.Errorf("%w: %w", ErrDisconnected, err)
+			}
+			return errors.Join(err, ignoreClosed(ch.Close()))
+		}
+		return ignoreClosed(ch.Close())
+	})
 }
 
 func ignoreClosed(err error) error {
@@ -259,8 +264,8 @@ func isCode(err error, code int) bool {
 }
 
 // inspect returns what the broker says of a queue, and whether it is there.
-func inspect(conn *amqp.Connection, name string) (q amqp.Queue, there bool, err error) {
-	err = onChannel(conn, func(ch *amqp.Channel) (err error) {
+func (l *link) inspect(conn *amqp.Connection, name string) (q amqp.Queue, there bool, err error) {
+	err = l.onChannel(conn, func(ch *amqp.Channel) (err error) {
 		q, err = ch.QueueDeclarePassive(name, true, false, false, false, nil)
 		return err
 	})

@@ -40,7 +40,7 @@ func explain(err error) error {
 	switch told.Code {
 	case amqp.AccessRefused:
 		return fmt.Errorf("%w: check the URL's user, password and virtual host, and the user's permissions there "+
-			"(configure, write and read, on the queues of the topics): %w", ErrAccess, err)
+			"(configure, write and read on the queues of the topics, write on amq.default, the default exchange): %w", ErrAccess, err)
 	case amqp.NotAllowed:
 		return fmt.Errorf("%w: check that the URL's virtual host exists, and that the user may use it: %w", ErrAccess, err)
 	}

@@ -10,18 +10,34 @@ import (
 
 const (
 	// waitSteps is how many lengths of wait there are between one and the double of it.
-	waitSteps = 8
+	waitSteps = 4
+	// waitLeast is the shortest of them, in milliseconds.
+	waitLeast = 16
 	// waitMost is the longest wait that a queue can make: RabbitMQ counts milliseconds in 32 bits.
 	waitMost = (1<<32 - 1) * time.Millisecond
 )
 
-// stepUp returns the length of wait, in milliseconds, that d is rounded up to, by an eighth at most. Messages of one length
+// waitOnce is how long a wait must be to be made in turns, each a bit shorter than what is left, so that what it is rounded up by is
+// not much. Shorter ones are made at once.
+const waitOnce = time.Minute
+
+// stepUp returns the length of wait, in milliseconds, that d is rounded up to, by a quarter at most. Messages of one length
 // wait in one queue, in which they leave in the order in which they came: of a queue with many lengths only the first could
 // leave. A delay is a lower bound, so it may be longer.
 func stepUp(d time.Duration) int64 {
-	ms := uint64((d + time.Millisecond - 1) / time.Millisecond) //nolint:gosec // d is positive
+	ms := max(uint64((d+time.Millisecond-1)/time.Millisecond), waitLeast) //nolint:gosec // d is positive
 	shift := max(bits.Len64(ms)-bits.Len64(waitSteps), 0)
 	return min(int64((ms+1<<shift-1)>>shift<<shift), int64(waitMost/time.Millisecond)) //nolint:gosec // smaller than before
+}
+
+// turn returns the length of the next wait of a message that is to wait d, in milliseconds.
+func turn(d time.Duration) int64 {
+	ms := stepUp(d)
+	if d < waitOnce || d >= waitMost {
+		return ms
+	}
+	shift := bits.Len64(uint64(ms)) - bits.Len64(waitSteps) //nolint:gosec // positive
+	return max(ms-1<<max(shift, 0), waitLeast)
 }
 
 // steps are all lengths of wait there are, in milliseconds.
@@ -42,8 +58,8 @@ func stepsOf(policy retry.Policy) (all []int64) {
 	for attempt := 1; attempt < policy.MaxAttempts; attempt++ {
 		shortest := bare.Backoff(attempt)
 		longest := shortest + time.Duration(max(policy.Jitter, 0)*float64(shortest))
-		for d := shortest; ; d = time.Duration(all[len(all)-1])*time.Millisecond + 1 {
-			all = append(all, stepUp(min(d, longest)))
+		for d := shortest; ; d = time.Duration(stepUp(d))*time.Millisecond + 1 {
+			all = append(all, stepUp(min(d, longest)), turn(min(d, longest)))
 			if d >= longest {
 				break
 			}

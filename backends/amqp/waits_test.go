@@ -13,28 +13,44 @@ import (
 func TestStepUp(t *testing.T) {
 	t.Parallel()
 	for d, ms := range map[time.Duration]int64{
-		1: 1, time.Millisecond: 1, 1500 * time.Microsecond: 2, 15 * time.Millisecond: 15, 17 * time.Millisecond: 18,
-		time.Second: 1024, 1200 * time.Millisecond: 1280, 100 * 24 * time.Hour: 1<<32 - 1,
+		1: 16, 16 * time.Millisecond: 16, 17 * time.Millisecond: 20, 1000 * time.Millisecond: 1024, 1025 * time.Millisecond: 1280,
+		100 * 24 * time.Hour: 1<<32 - 1,
 	} {
 		assert.Equal(t, ms, stepUp(d), d)
 	}
 	all := steps()
-	assert.Less(t, len(all), 300)
-	assert.EqualValues(t, 1, all[0])
+	assert.Less(t, len(all), 130)
+	assert.EqualValues(t, 16, all[0])
 	assert.EqualValues(t, 1<<32-1, all[len(all)-1])
 	rapid.Check(t, func(t *rapid.T) {
 		d := time.Duration(rapid.Int64Range(1, int64(waitMost)).Draw(t, "wait"))
 		step := time.Duration(stepUp(d)) * time.Millisecond
 		assert.GreaterOrEqual(t, step, d, "a delay is a lower bound")
-		assert.LessOrEqual(t, step, max(d+d/waitSteps, d+time.Millisecond))
+		assert.LessOrEqual(t, step, max(d+d/waitSteps+time.Millisecond, waitLeast*time.Millisecond))
 		assert.Contains(t, all, stepUp(d))
+	})
+}
+
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	all := steps()
+	rapid.Check(t, func(t *rapid.T) {
+		d := time.Duration(rapid.Int64Range(1, int64(2*waitMost)).Draw(t, "wait"))
+		var waited time.Duration
+		for n := 0; waited < d; n++ {
+			ms := turn(d - waited)
+			assert.Contains(t, all, ms)
+			waited += time.Duration(ms) * time.Millisecond
+			assert.Less(t, n, 20)
+		}
+		assert.LessOrEqual(t, waited, d+max(waitOnce/waitSteps, waitLeast*time.Millisecond)+time.Millisecond)
 	})
 }
 
 func TestStepsOf(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, []int64{12}, stepsOf(retry.Fixed(12*time.Millisecond)))
-	assert.Equal(t, []int64{1024, 1152, 1280, 4096, 4608, 5120}, stepsOf(retry.Policy{MaxAttempts: 3}))
+	assert.Equal(t, []int64{16}, stepsOf(retry.Fixed(12*time.Millisecond)))
+	assert.Equal(t, []int64{1024, 1280, 4096, 5120}, stepsOf(retry.Policy{MaxAttempts: 3}))
 	rapid.Check(t, func(t *rapid.T) {
 		policy := retry.Policy{
 			MaxAttempts:    rapid.IntRange(2, 8).Draw(t, "attempts"),
@@ -43,7 +59,7 @@ func TestStepsOf(t *testing.T) {
 		}
 		all := stepsOf(policy)
 		for attempt := 1; attempt < policy.MaxAttempts; attempt++ {
-			assert.Contains(t, all, stepUp(policy.Backoff(attempt)))
+			assert.Contains(t, all, turn(policy.Backoff(attempt)))
 		}
 	})
 }

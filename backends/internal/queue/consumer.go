@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -306,13 +307,17 @@ func (c *consumer) forget(d *delivery) {
 
 func (c *consumer) flushSettlements(batch []Settlement) []error {
 	held, err := c.driver.Settle(c.store, batch)
-	if err != nil {
+	var some *SomeError
+	if err != nil && !errors.As(err, &some) {
 		return gather.Fail(len(batch), err)
 	}
 	for i := range held {
 		if !held[i] {
 			c.log.Warn("a message's claim was lost before it was settled; it is delivered again", "id", batch[i].ID)
 		}
+	}
+	if some != nil {
+		return some.Errs
 	}
 	return nil
 }

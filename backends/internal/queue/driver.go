@@ -13,6 +13,25 @@ import (
 // ErrClosed is returned by a Publisher, Subscriber or Driver that was closed.
 var ErrClosed = errors.New("closed")
 
+// SomeError is returned by a Driver's Settle that could end some of the claims, and not the others.
+type SomeError struct {
+	// Errs is nil for each claim that was ended or lost before, or why it could not be ended.
+	Errs []error
+}
+
+// Error returns the first of the errors: the others are mostly the same.
+func (e *SomeError) Error() string {
+	for _, err := range e.Errs {
+		if err != nil {
+			return err.Error()
+		}
+	}
+	return "no error"
+}
+
+// Unwrap returns the errors.
+func (e *SomeError) Unwrap() []error { return e.Errs }
+
 // Driver is what a store must be able to do to carry a queue. All durations count from the store's own clock. Every
 // method may be called from any number of goroutines, and returns soon after its context has ended. Messages of a topic
 // are handed out oldest first, but no order is promised.
@@ -27,7 +46,7 @@ type Driver interface {
 	Claim(ctx context.Context, params ClaimParams) (claimed []Claimed, next time.Duration, err error)
 
 	// Settle ends claims, each as its Outcome says. held[i] is false where claims[i] was lost before, and nothing
-	// happened to that message.
+	// happened to that message. With an error nothing happened to any, unless it is a *SomeError.
 	Settle(ctx context.Context, settlements []Settlement) (held []bool, err error)
 
 	// Renew extends the leases of claims that still stand to lease from now, in one step, and returns those that were lost.
