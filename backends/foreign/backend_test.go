@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // config is one for a broker, without a log.
 func config(b *broker) *Config {
-	return &Config{Inboxes: 2, Waiting: b.waiting, Logger: slog.New(slog.DiscardHandler)}
+	return &Config{Waiting: b.waiting, Logger: slog.New(slog.DiscardHandler)}
 }
 
 func open(t *testing.T, b *broker, store *asyncevents.Backend, cfg *Config) *asyncevents.Backend {

@@ -45,7 +45,9 @@ func (b *broker) topic(name string) *brokerTopic {
 	return t
 }
 
-func (b *broker) waiting(_ context.Context, topic string) (int64, error) { return b.topic(topic).held.Load(), nil }
+func (b *broker) waiting(_ context.Context, topic string) (int64, error) {
+	return b.topic(topic).held.Load(), nil
+}
 
 func (b *broker) Publish(topic string, messages ...*message.Message) error {
 	if hook := b.publishing.Load(); hook != nil {

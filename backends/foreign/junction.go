@@ -21,7 +21,7 @@ func (j *junction) Publish(ctx context.Context, topic string, messages ...*messa
 		if isForStore(msg) {
 			kept = append(kept, msg)
 		} else {
-			carried = append(carried, msg.Copy()) // a Publisher may change it, also when we no longer wait for it
+			carried = append(carried, copyOf(msg))
 		}
 	}
 	if len(carried) > 0 {

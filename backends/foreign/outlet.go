@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -44,13 +45,20 @@ func (o *outlet) Ready() error {
 // Publisher counts as not sent, unless it ran out of time: most mean that, and those that do not leave an event without a record,
 // which is processed all the same. Keeping the record instead would leave one for each request while the transport is down.
 func (o *outlet) Send(ctx context.Context, topic string, msg *message.Message) error {
-	own := msg.Copy()
+	own := copyOf(msg)
 	own.Metadata.Set(metadataAccepted, topic)
 	err := o.publish(ctx, topic, own)
 	if err == nil || isUnsure(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", apart.ErrNotSent, err)
+}
+
+// copyOf returns a message that shares nothing with another one: a Publisher may change it, and has it for longer than it is waited for.
+func copyOf(msg *message.Message) *message.Message {
+	own := msg.Copy()
+	own.Payload = slices.Clone(own.Payload)
+	return own
 }
 
 // isUnsure is whether an error leaves open what became of a message.
