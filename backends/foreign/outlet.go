@@ -87,7 +87,7 @@ func (o *outlet) publish(ctx context.Context, topic string, messages ...*message
 	}
 	o.overdue.Add(1)
 	go func() {
-		<-answer
+		_ = <-answer // nobody waits for it any more
 		o.overdue.Add(-1)
 	}()
 	return fmt.Errorf("%w: %s", ErrTimeout, o.timeout)
