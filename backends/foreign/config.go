@@ -13,7 +13,7 @@ import (
 // Defaults of Config.
 const (
 	DefaultName           = "foreign"
-	DefaultInboxes        = 8
+	DefaultInboxes        = 16
 	DefaultPublishTimeout = 3 * time.Second
 )
 
@@ -22,7 +22,7 @@ type Config struct {
 	// Name is the backend's name for logs and metrics, such as "nats". Defaults to DefaultName.
 	Name string
 	// Inboxes is how many subscriptions of the foreign Subscriber each subscription here opens. Most Subscribers hand out one
-	// message at a time for each, so that is how many are stored at once; what is stored at once shares commits. Where every
+	// message at a time for each, so that is how many are stored at once, and share commits: more is faster. Where every
 	// subscription gets all messages, rather than its share of them, it has to be 1. Defaults to DefaultInboxes.
 	Inboxes int
 	// Outbox has every event accepted into the store's queue, with its record in one transaction, as those are whose id the client

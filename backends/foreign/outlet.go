@@ -78,8 +78,11 @@ func (o *outlet) publish(ctx context.Context, topic string, messages ...*message
 	for _, msg := range messages {
 		msg.SetContext(ctx)
 	}
-	answer := make(chan error, 1)
-	go func() { answer <- o.call(topic, messages) }()
+	answer, returned := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(returned)
+		answer <- o.call(topic, messages)
+	}()
 	select {
 	case err := <-answer:
 		return err
@@ -87,7 +90,7 @@ func (o *outlet) publish(ctx context.Context, topic string, messages ...*message
 	}
 	o.overdue.Add(1)
 	go func() {
-		_ = <-answer // nobody waits for it any more
+		<-returned
 		o.overdue.Add(-1)
 	}()
 	return fmt.Errorf("%w: %s", ErrTimeout, o.timeout)
