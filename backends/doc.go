@@ -61,8 +61,8 @@
 // the call under way (Acceptance.Generated). Other events go into the store's own queue, exactly as above, from where a
 // subscriber with SubscriberConfig.Relay hands them on.
 //
-// Package foreign does so for any Watermill Pub/Sub, the other way round: what the transport carried goes into the store's queue, and is
-// delivered from there. Its Backlog knows of what the transport holds only where foreign.Config.Waiting tells.
+// Package foreign does so for any Watermill Pub/Sub, the other way round: what the transport carried goes into the store's queue,
+// and is delivered from there. Its Backlog knows of what the transport holds only where foreign.Config.Waiting tells.
 //
 // # Transactions of the host
 //

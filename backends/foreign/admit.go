@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// metadataAccepted marks the message of a recorded event on its way through the transport. Its value is the topic: a copy that a
-	// host sends elsewhere is another message.
+	// metadataAccepted marks the message of a recorded event on its way through the transport. Its value is the topic: a copy
+	// that a host sends elsewhere is another message.
 	metadataAccepted = retry.MetadataPrefix + "accepted"
-	// holdTime is how long the inbox tries to store a message before it gives it back. What a store never takes must not stand in the
-	// way for ever, and transports have limits for what nobody takes.
+	// holdTime is how long the inbox tries to store a message before it gives it back. What a store never takes must not stand in
+	// the way for ever, and transports have limits for what nobody takes.
 	holdTime = time.Minute
 	// findTime bounds looking an event up.
 	findTime = 5 * time.Second
@@ -48,8 +48,8 @@ func (p *pump) admit(msg *message.Message) {
 	p.answer(msg, taken)
 }
 
-// putEvent stores the message of an accepted event, unless it was delivered before and that one was tried already. While no attempt
-// has ended, the store does not tell that it has the message.
+// putEvent stores the message of an accepted event, unless it was delivered before and that one was tried already. While no
+// attempt has ended, the store does not tell that it has the message.
 func (p *pump) putEvent(own *message.Message, suspect bool) error {
 	if suspect {
 		ctx, cancel := context.WithTimeout(context.Background(), findTime)

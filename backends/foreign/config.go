@@ -25,17 +25,18 @@ type Config struct {
 	// message at a time for each, so that is how many are stored at once, and share commits: more is faster. Where every
 	// subscription gets all messages, rather than its share of them, it has to be 1. Defaults to DefaultInboxes.
 	Inboxes int
-	// Outbox has every event accepted into the store's queue, with its record in one transaction, as those are whose id the client
-	// chose. Events are accepted while the transport is down then, and it carries only what others publish. Defaults to false.
+	// Outbox has every event accepted into the store's queue, with its record in one transaction, as those are whose id the
+	// client chose. Events are accepted while the transport is down then, and it carries only what others publish. Defaults to
+	// false.
 	Outbox bool
-	// PublishTimeout is how long the foreign Publisher may take, which need not know of contexts. A call that is late goes on in the
-	// background, and nobody knows what comes of it. Defaults to DefaultPublishTimeout.
+	// PublishTimeout is how long the foreign Publisher may take, which need not know of contexts. A call that is late goes on in
+	// the background, and nobody knows what comes of it. Defaults to DefaultPublishTimeout.
 	PublishTimeout time.Duration
-	// Redelivered is whether the transport has delivered a message before, where its messages tell. Those are looked up in the store
-	// before they are taken. Defaults to a guess: those that have been on their way for longer than a second.
+	// Redelivered is whether the transport has delivered a message before, where its messages tell. Those are looked up in the
+	// store before they are taken. Defaults to a guess: those that have been on their way for longer than a second.
 	Redelivered func(msg *message.Message) bool
-	// Waiting returns how many messages of a topic the transport holds that it has not seen acknowledged. It is added to the store's
-	// backlog. Defaults to none.
+	// Waiting returns how many messages of a topic the transport holds that it has not seen acknowledged. It is added to the
+	// store's backlog. Defaults to none.
 	Waiting func(ctx context.Context, topic string) (int64, error)
 	// Ping returns nil while the transport can be used, where that can be asked. It becomes part of Backend.Ping, which also
 	// knows of subscriptions that cannot be opened and of publishing that hangs. Defaults to nil.

@@ -14,8 +14,8 @@ type events struct {
 	outbox bool
 }
 
-// Accept implements asyncevents.Store. An event whose id the client chose goes into the store's queue at once: only there its record
-// and its message are of one transaction, and the same event sent again finds both or neither.
+// Accept implements asyncevents.Store. An event whose id the client chose goes into the store's queue at once: only there its
+// record and its message are of one transaction, and the same event sent again finds both or neither.
 func (e *events) Accept(ctx context.Context, a asyncevents.Acceptance) (asyncevents.Receipt, error) {
 	if e.outbox || !a.Generated {
 		return e.Store.Accept(ctx, a)

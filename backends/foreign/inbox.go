@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxStoring is how many messages of one subscription may be on their way into the store at once, where the foreign Subscriber
-	// hands out more than one at a time.
+	// maxStoring is how many messages of one subscription may be on their way into the store at once, where the foreign
+	// Subscriber hands out more than one at a time.
 	maxStoring = 128
 	// firstPatience is how long Subscribe waits for the transport.
 	firstPatience = 5 * time.Second
@@ -160,8 +160,8 @@ func (p *pump) acked(msg *message.Message) {
 	p.last, p.ackedAt = msg, time.Now()
 }
 
-// awaitAck waits until the transport has heard of the last acknowledgement: then it ends the message's context, as Watermill has it.
-// Without that a clean shutdown would have the message delivered again.
+// awaitAck waits until the transport has heard of the last acknowledgement: then it ends the message's context, as Watermill has
+// it. Without that a clean shutdown would have the message delivered again.
 func (p *pump) awaitAck() {
 	p.mu.Lock()
 	last, left := p.last, ackPatience-time.Since(p.ackedAt)

@@ -54,7 +54,8 @@ func (o *outlet) Send(ctx context.Context, topic string, msg *message.Message) e
 	return fmt.Errorf("%w: %w", apart.ErrNotSent, err)
 }
 
-// copyOf returns a message that shares nothing with another one: a Publisher may change it, and has it for longer than it is waited for.
+// copyOf returns a message that shares nothing with another one: a Publisher may change it, and has it for longer than it is
+// waited for.
 func copyOf(msg *message.Message) *message.Message {
 	own := msg.Copy()
 	own.Payload = slices.Clone(own.Payload)

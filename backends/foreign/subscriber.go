@@ -30,8 +30,8 @@ func (b *backend) newSubscriber(cfg asyncevents.SubscriberConfig) (message.Subsc
 	return &subscriber{backend: b, engine: engine, closing: make(chan struct{})}, nil
 }
 
-// Subscribe begins to deliver a topic's messages, as the store's Subscriber does, and to take in what the transport has of them. It
-// returns when that is subscribed to; a transport that cannot be is tried again in the background.
+// Subscribe begins to deliver a topic's messages, as the store's Subscriber does, and to take in what the transport has of them.
+// It returns when that is subscribed to; a transport that cannot be is tried again in the background.
 func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
 	messages, i, err := s.begin(ctx, topic)
 	if err != nil {

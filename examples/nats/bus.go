@@ -89,8 +89,8 @@ func (b *bus) declare() error {
 // durable is the name of a topic's consumer, which holds no dot.
 func durable(_, topic string) string { return strings.ReplaceAll(topic, ".", "-") }
 
-// attach makes Watermill's two sides. It is pkg/nats rather than pkg/jetstream of watermill-nats, whose Subscriber closes its channel
-// while it still sends to it, when a subscription ends by its context.
+// attach makes Watermill's two sides. It is pkg/nats rather than pkg/jetstream of watermill-nats, whose Subscriber closes its
+// channel while it still sends to it, when a subscription ends by its context.
 func (b *bus) attach() (err error) {
 	cfg := wmnats.JetStreamConfig{
 		TrackMsgId: true, DurableCalculator: durable, SubscribeOptions: []nats.SubOpt{nats.ManualAck()},

@@ -3,11 +3,11 @@
 //	cd examples/nats && go run .
 //
 // A shop ships parcels. Its events go to a stream and from there into the queue of the store, where attempts are counted and dead
-// letters kept. One parcel cannot be shipped and lands in the DLQ; someone mends that and has it tried again. Another one comes from a
-// program that knows nothing of Redrive.
+// letters kept. One parcel cannot be shipped and lands in the DLQ; someone mends that and has it tried again. Another one comes
+// from a program that knows nothing of Redrive.
 //
-// shop.go is what to copy, bus.go how to set up JetStream for it, story.go what is told. The server of NATS runs in this process, and
-// everything is in a temporary folder.
+// shop.go is what to copy, bus.go how to set up JetStream for it, story.go what is told. The server of NATS runs in this process,
+// and everything is in a temporary folder.
 package main
 
 import (

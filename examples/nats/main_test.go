@@ -52,7 +52,7 @@ func serve(t *testing.T, s *shop) (stop func()) {
 // Whatever is accepted is shipped once, by the service or by the one after it: consumers outlive their subscriptions.
 func TestShutdownsUnderLoad(t *testing.T) {
 	t.Parallel()
-	const rounds, each = 4, 300
+	const rounds, each = 4, 100
 	dir := t.TempDir()
 	b, err := openBus(dir)
 	require.NoError(t, err)
