@@ -19,6 +19,9 @@ const (
 	stream = "REDRIVE"
 	// group is what replicas share their messages in.
 	group = "shop"
+	// ackWait is when a message is delivered again that was not acknowledged. An inbox takes milliseconds, and what a replica has
+	// in hand when it ends waits as long.
+	ackWait = 5 * time.Second
 	// patience is how long the server may take to start.
 	patience = 10 * time.Second
 )
@@ -80,7 +83,7 @@ func (b *bus) declare() error {
 		_, err = b.js.AddConsumer(stream, &nats.ConsumerConfig{
 			Durable: durable("", topic), FilterSubject: topic, AckPolicy: nats.AckExplicitPolicy,
 			DeliverSubject: "deliver." + durable("", topic), DeliverGroup: group,
-			MaxAckPending: 64, // what waits in this process for longer than the server's AckWait is delivered again
+			AckWait: ackWait, MaxAckPending: 64, // these may wait in this process
 		})
 	}
 	return err
@@ -102,7 +105,7 @@ func (b *bus) attach() (err error) {
 		return err
 	}
 	b.subscriber, err = wmnats.NewSubscriberWithNatsConn(b.conn, wmnats.SubscriberSubscriptionConfig{
-		JetStream: cfg, QueueGroupPrefix: group,
+		JetStream: cfg, QueueGroupPrefix: group, AckWaitTimeout: ackWait,
 	}, nil)
 	return err
 }
