@@ -8,6 +8,10 @@ TOOLS         := $(CURDIR)/.cache/bin
 LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 TEST_FLAGS    ?=
 
+# Modules of their own, which ./... leaves out: what they need is nobody's who imports the library.
+EXAMPLES      := examples/nats
+MODULES       := bench $(EXAMPLES)
+
 # Brings up the servers that tests need, and takes them down; what it does stands in its documentation.
 SERVERS       := $(TOOLS)/withservers
 WITH_SERVERS  := $(SERVERS) -compose $(CURDIR)/compose.yaml --
@@ -23,20 +27,22 @@ servers:
 
 test: servers ## run all tests, with servers that are brought up for them
 	@$(WITH_SERVERS) $(GO) test -shuffle=on -timeout 10m $(TEST_FLAGS) ./...
+	@for module in $(EXAMPLES); do (cd $$module && $(GO) test -shuffle=on -timeout 10m $(TEST_FLAGS) ./...) || exit 1; done
 
 race: servers ## run all tests under the race detector
 	@$(WITH_SERVERS) $(GO) test -race -shuffle=on -timeout 30m $(TEST_FLAGS) ./...
+	@for module in $(EXAMPLES); do (cd $$module && $(GO) test -race -shuffle=on -timeout 30m $(TEST_FLAGS) ./...) || exit 1; done
 
 vet: ## go vet, and that everything is formatted and tidy
 	$(GO) vet ./...
-	cd bench && $(GO) vet ./...
+	for module in $(MODULES); do (cd $$module && $(GO) vet ./...) || exit 1; done
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
 	$(GO) mod tidy -diff
-	cd bench && $(GO) mod tidy -diff
+	for module in $(MODULES); do (cd $$module && $(GO) mod tidy -diff) || exit 1; done
 
 lint: $(LINT) ## golangci-lint, at a pinned version
 	$(LINT) run ./...
-	cd bench && $(LINT) run ./...
+	for module in $(MODULES); do (cd $$module && $(LINT) run ./...) || exit 1; done
 
 $(LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)

@@ -26,6 +26,7 @@ func TestImports(t *testing.T) {
 		"asyncevents":            append(drivers, module+"backends", "html/template"),
 		"asyncevents/management": append(drivers, module+"backends"),
 		"backends/memory":        append(drivers, module+"examples"),
+		"backends/foreign":       append(drivers, module+"examples"),
 		"backends/sqlite":        {module + "examples", "html/template", "github.com/jackc/", "github.com/go-sql-driver/"},
 		"backends/postgres":      {module + "examples", "github.com/go-sql-driver/", "github.com/lib/pq", watermillSQL},
 		"backends/mysql":         {module + "examples", "github.com/jackc/", "github.com/lib/pq", watermillSQL},

@@ -61,6 +61,9 @@
 // the call under way (Acceptance.Generated). Other events go into the store's own queue, exactly as above, from where a
 // subscriber with SubscriberConfig.Relay hands them on.
 //
+// Package foreign does so for any Watermill Pub/Sub, the other way round: what the transport carried goes into the store's queue,
+// and is delivered from there. Its Backlog knows of what the transport holds only where foreign.Config.Waiting tells.
+//
 // # Transactions of the host
 //
 // Where Backend.Transactions is set, AcceptTx and SettleTx do what Accept and Settle do within an open transaction of the
