@@ -1,4 +1,4 @@
-package main
+package replicas
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// eventsEach is how many events each replica is sent.
-	eventsEach = 100
+	// EventsEach is how many events each replica is sent.
+	EventsEach = 100
 	// storyPatience is how long the story waits for the events to be processed.
 	storyPatience = 30 * time.Second
 )
@@ -61,7 +61,7 @@ func (s *story) sendAll(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for i, r := range s.replicas {
 		group.Go(func() error {
-			for range eventsEach {
+			for range EventsEach {
 				path, err := s.client.send(ctx, r.url)
 				if err != nil {
 					return err
@@ -74,7 +74,7 @@ func (s *story) sendAll(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	s.say("each accepted %d events", eventsEach)
+	s.say("each accepted %d events", EventsEach)
 	return nil
 }
 
@@ -85,7 +85,7 @@ func (s *story) killOne(context.Context) error {
 		return err
 	}
 	s.killedAt = time.Now()
-	s.say("replica %s is killed while it is at work; its lease runs out after %v at most", victim.name, lease)
+	s.say("replica %s is killed while it is at work; the others take over what it had", victim.name)
 	return nil
 }
 
