@@ -17,7 +17,7 @@ import (
 // stores are the flags that lead to empty stores which outlive a process.
 var stores = map[string]func(*testing.T) []string{
 	backendSQLite: func(t *testing.T) []string {
-		return []string{"-dsn", filepath.Join(t.TempDir(), "e.db")}
+		return []string{"-backend", backendSQLite, "-dsn", filepath.Join(t.TempDir(), "new", "folder", "e.db")}
 	},
 	backendPostgres: func(t *testing.T) []string {
 		return []string{"-backend", backendPostgres, "-dsn", testserver.PostgresSchemaDSN(t), "-exports", t.TempDir()}
@@ -46,7 +46,7 @@ func deleteQueues(t *testing.T, url, prefix string) {
 	require.NoError(t, err)
 	for _, topic := range []string{"redrive.events", "redrive.callbacks"} {
 		names := []string{prefix + topic, prefix + topic + "#dropped"}
-		for shift := range 29 { // waits take eight steps from one power of two to the next
+		for shift := range 24 { // waits take eight steps from one power of two to the next
 			for step := range 16 {
 				names = append(names, fmt.Sprintf("%s#wait#%d", prefix+topic, step<<shift))
 			}
