@@ -23,7 +23,8 @@ const (
 // senders send events to servers that come and go, each until it is accepted. Every other event leaves its id to the server.
 type senders struct {
 	bases    []*atomic.Pointer[string] // of each server
-	next     atomic.Int64
+	work     chan int                  // numbers of events
+	fed      int                       // the last of them
 	accepted atomic.Int64
 	running  sync.WaitGroup
 
@@ -42,25 +43,37 @@ func (s *senders) serves(number int, p *process) {
 	s.bases[number].Store(&p.base)
 }
 
-func (s *senders) start(ctx context.Context, events, count int) {
-	s.answers = map[int]int{}
+// start starts so many of them, for events that are fed until finish is called.
+func (s *senders) start(ctx context.Context, events, count int) (finish func()) {
+	s.answers, s.work = map[int]int{}, make(chan int, events)
 	for number := range count {
 		base := s.bases[number%len(s.bases)]
 		s.running.Go(func() {
 			transport := &http.Transport{}
 			defer transport.CloseIdleConnections()
 			client := &http.Client{Transport: transport, Timeout: answerTime}
-			for n := s.next.Add(1); n <= int64(events) && ctx.Err() == nil; n = s.next.Add(1) {
+			for n := range s.work {
 				s.insist(ctx, client, base, crashBody(n))
 			}
 		})
 	}
+	return sync.OnceFunc(func() {
+		close(s.work)
+		s.running.Wait()
+	})
 }
 
-func crashBody(n int64) string {
+// feed has the events up to that number sent.
+func (s *senders) feed(last int) {
+	for ; s.fed < last; s.fed++ {
+		s.work <- s.fed + 1
+	}
+}
+
+func crashBody(n int) string {
 	id := ""
 	if n%2 == 0 {
-		id = "e" + strconv.FormatInt(n, 10)
+		id = "e" + strconv.Itoa(n)
 	}
 	return eventBody(id, `{"sleep_ms":3}`)
 }

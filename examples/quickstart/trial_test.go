@@ -56,13 +56,17 @@ func (r *trial) launch(t *testing.T, number int) {
 func (r *trial) run(t *testing.T, events, times int, trouble func()) (doubled int, took time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), trialTime)
+	finish := r.start(ctx, events, 16)
+	defer finish()
 	defer cancel()
-	r.start(ctx, events, 16)
-	for _, moment := range moments(events, times) {
-		eventually(t, func() bool { return r.accepted.Load() >= moment }, "only %d accepted", r.accepted.Load())
+	ends := append(moments(events, times), events)
+	r.feed(ends[0])
+	for i, moment := range ends[:times] {
+		r.feed(ends[i+1]) // there is load before and after, however long the trouble lasts
+		eventually(t, func() bool { return r.accepted.Load() >= int64(moment) }, "only %d accepted", r.accepted.Load())
 		trouble()
 	}
-	r.running.Wait()
+	finish()
 	require.EqualValues(t, events, r.accepted.Load())
 
 	began := time.Now()
@@ -78,10 +82,10 @@ func (r *trial) run(t *testing.T, events, times int, trouble func()) (doubled in
 }
 
 // moments are random, and say after how many accepted events there is trouble.
-func moments(events, times int) []int64 {
-	var moments []int64
+func moments(events, times int) []int {
+	var moments []int
 	for range times {
-		moments = append(moments, rand.Int64N(int64(events)-1)+1)
+		moments = append(moments, rand.IntN(events-1)+1)
 	}
 	slices.Sort(moments)
 	return moments
