@@ -56,7 +56,7 @@ func drains(t *testing.T, store []string) {
 // A shutdown under load doubles no run and loses no event.
 func TestProcessTerminatedUnderLoad(t *testing.T) {
 	onEachStore(t, func(t *testing.T, store []string) {
-		r := launchTrial(t, 1, store, "-lease", "30s")
+		r := launchTrial(t, 1, store, "-lease", "10s")
 		doubled, _ := r.run(t, long(1_000, 10_000), long(3, 20), func() {
 			r.servers[0].signal(t, termination)
 			require.Zero(t, r.servers[0].wait(t), r.servers[0].stderr)

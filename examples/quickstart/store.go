@@ -6,7 +6,7 @@ import (
 )
 
 // defaultBroker is a RabbitMQ as it is when it was just installed.
-const defaultBroker = "amqp://guest:guest@127.0.0.1:5672/"
+const defaultBroker = "amqp://guest:guest@127.0.0.1:5672/" //nolint:gosec // that is no secret
 
 // store is what keeps everything, or beside a broker all that this does not carry.
 type store struct {
