@@ -30,11 +30,14 @@ type broker struct {
 	streams map[*stream]struct{}
 }
 
+// errURL does not show the URL: it may hold a password.
+var errURL = errors.New("the broker's URL must be amqp://user:password@host:port/vhost, or amqps, percent-encoded where need be")
+
 // newBroker begins to connect. It returns an error only for what will not pass by itself: a bad URL, or a broker that
 // answers and does not let us in.
 func newBroker(ctx context.Context, url string, cfg *Config) (*broker, error) {
 	if _, err := amqp.ParseURI(url); err != nil {
-		return nil, fmt.Errorf("the broker's URL: %w", err)
+		return nil, errURL // err shows the URL
 	}
 	publishes := newLink("publish", dialer(url, cfg, "publish"), cfg.Logger)
 	b := &broker{

@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadme holds that what the README shows is part of this program, or of those in examples/outbox and examples/nats.
+// TestReadme holds that what the README shows is part of this program, or of those in examples/outbox, rabbitmq and nats.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	var sources strings.Builder
-	for _, name := range []string{"main.go", "../outbox/shop.go", "../nats/shop.go"} {
+	for _, name := range []string{"main.go", "../outbox/shop.go", "../rabbitmq/main.go", "../nats/shop.go"} {
 		source, err := os.ReadFile(name)
 		require.NoError(t, err)
 		_, _ = sources.Write(source)

@@ -6,8 +6,8 @@
 // warning while it is at work. The others take over its events when its lease has run out. In the end it prints which
 // replica accepted and processed how many events: none is missing.
 //
-// serve.go is a replica and what to copy, replica.go its process, story.go what happens. All tables of the example begin
-// with "replicas_".
+// All tables of the example begin with "replicas_". What is not about PostgreSQL is in examples/internal/replicas: serve.go
+// there is a replica.
 package main
 
 import (
@@ -16,12 +16,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/backends/postgres"
+	"github.com/redrive-go/redrive/examples/internal/replicas"
 )
 
-// names are those of the replicas.
-var names = []string{"a", "b", "c"}
+// tablePrefix is what the names of the tables begin with.
+const tablePrefix = "replicas_"
 
 // errNoDSN says how to get a database.
 var errNoDSN = errors.New(`-dsn is missing: the URL of a PostgreSQL database. Here is one that ends with Ctrl-C:
@@ -36,14 +41,13 @@ or without Docker, from installed programs or Debian packages, one that ends wit
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	name, dsn, ok := asked()
 	var err error
-	if ok {
-		err = serve(ctx, name, dsn, os.Stdin, os.Stdout)
+	if replicas.Asked() {
+		err = replicas.Serve(ctx, open)
 	} else {
-		flag.StringVar(&dsn, "dsn", "", "`URL` of a PostgreSQL database")
+		dsn := flag.String("dsn", "", "`URL` of a PostgreSQL database")
 		flag.Parse()
-		err = run(ctx, dsn, os.Stdout)
+		err = run(ctx, *dsn, os.Stdout)
 	}
 	stop()
 	if err != nil {
@@ -52,19 +56,14 @@ func main() {
 	}
 }
 
-// run starts the replicas, tells the story on out, and stops those that are left.
-func run(ctx context.Context, dsn string, out io.Writer) (err error) {
+func run(ctx context.Context, dsn string, out io.Writer) error {
 	if dsn == "" {
 		return errNoDSN
 	}
-	s := newStory(out)
-	defer func() { err = errors.Join(err, s.stop()) }()
-	for _, name := range names {
-		r, err := start(ctx, name, dsn)
-		if err != nil {
-			return err
-		}
-		s.replicas = append(s.replicas, r)
-	}
-	return s.tell(ctx)
+	return replicas.Run(ctx, replicas.Place{DSN: dsn}, out)
+}
+
+// open opens the backend of one replica.
+func open(ctx context.Context, at replicas.Place, log *slog.Logger) (*asyncevents.Backend, error) {
+	return postgres.Open(ctx, at.DSN, &postgres.Config{TablePrefix: tablePrefix, Logger: log})
 }

@@ -2,19 +2,12 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,11 +16,7 @@ import (
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/export"
-	"github.com/redrive-go/redrive/retry"
 )
-
-// crashConcurrency is how many events are in flight at most, and so how many runs a kill may double.
-const crashConcurrency = 20
 
 // long returns the number for the short form of a case, or the one for its long form when REDRIVE_SOAK is set.
 func long(short, soak int) int {
@@ -37,133 +26,18 @@ func long(short, soak int) int {
 	return short
 }
 
-// senders send events to servers that come and go, each until it is accepted.
-type senders struct {
-	bases    []*atomic.Pointer[string] // of each server
-	next     atomic.Int64
-	accepted atomic.Int64
-	running  sync.WaitGroup
-}
-
-// serves says where the server of that number is now.
-func (s *senders) serves(number int, p *process) {
-	for len(s.bases) <= number {
-		s.bases = append(s.bases, new(atomic.Pointer[string]))
-	}
-	s.bases[number].Store(&p.base)
-}
-
-func (s *senders) start(ctx context.Context, events, count int) {
-	for number := range count {
-		base := s.bases[number%len(s.bases)]
-		s.running.Go(func() {
-			transport := &http.Transport{}
-			defer transport.CloseIdleConnections()
-			client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
-			for n := s.next.Add(1); n <= int64(events) && ctx.Err() == nil; n = s.next.Add(1) {
-				for !s.send(ctx, client, base, eventBody(crashID(int(n)), `{"sleep_ms":3}`)) && ctx.Err() == nil {
-					time.Sleep(5 * time.Millisecond) // the server is down or going down: ask again
-				}
-			}
-		})
-	}
-}
-
-func crashID(n int) string { return "e" + strconv.Itoa(n) }
-
-// send is whether the event was answered with 202.
-func (s *senders) send(ctx context.Context, client *http.Client, base *atomic.Pointer[string], body string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, *base.Load()+eventsPath, bytes.NewReader([]byte(body)))
-	if err != nil {
-		return false
-	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := client.Do(request)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = response.Body.Close() }()
-	_, _ = io.Copy(io.Discard, response.Body)
-	if response.StatusCode != http.StatusAccepted {
-		return false
-	}
-	s.accepted.Add(1)
-	return true
-}
-
 // No event that was answered with 202 is lost when the process is killed, wherever it stands, and at most those in
 // flight run twice. Kills are counted as attempts, so that an event which many of them meet becomes a dead letter.
 func TestProcessKilledUnderLoad(t *testing.T) {
 	onEachStore(t, func(t *testing.T, store []string) {
-		events, kills := long(1_000, 10_000), long(4, 50)
-		ledgerPath := filepath.Join(t.TempDir(), "ledger")
-		args := append(store, "-ledger", ledgerPath, "-concurrency", strconv.Itoa(crashConcurrency))
-		p := launch(t, args...)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-		defer cancel()
-		var s senders
-		s.serves(0, p)
-		s.start(ctx, events, 16)
-		for _, moment := range killMoments(events, kills) {
-			eventually(t, func() bool { return s.accepted.Load() >= moment }, "only %d accepted", s.accepted.Load())
-			p.kill(t)
-			p = launch(t, args...)
-			s.serves(0, p)
-		}
-		s.running.Wait()
-		require.EqualValues(t, events, s.accepted.Load())
-
-		dead := p.awaitEnds(t, events)
-		doubled := assertRan(t, readLedger(t, ledgerPath), events, dead)
+		kills := long(4, 50)
+		r := launchTrial(t, 1, store)
+		doubled, _ := r.run(t, long(1_000, 10_000), kills, func() {
+			r.servers[0].kill(t)
+			r.launch(t, 0)
+		})
 		assert.LessOrEqual(t, doubled, kills*crashConcurrency)
-		t.Logf("%d events, %d kills: %d runs doubled, %d dead letters", events, kills, doubled, len(dead))
-		p.signal(t, termination)
-		assert.Zero(t, p.wait(t))
 	})
-}
-
-// assertRan asserts that every event ran to its end or is a dead letter, and returns how many runs there were besides.
-func assertRan(t *testing.T, lines map[string][]string, events int, dead map[string]bool) (doubled int) {
-	t.Helper()
-	for n := 1; n <= events; n++ {
-		assert.True(t, dead[crashID(n)] || len(lines[crashID(n)]) > 0, "%s never ran to its end", crashID(n))
-	}
-	return sumOf(lines) - len(lines)
-}
-
-// awaitEnds waits until every event is processed; or in the DLQ, where one ends that kills have met five times. It
-// returns those.
-func (p *process) awaitEnds(t *testing.T, events int) (dead map[string]bool) {
-	t.Helper()
-	dead = map[string]bool{}
-	for n := 1; n <= events; n++ {
-		id := crashID(n)
-		var seen sampleStatus
-		eventually(t, func() bool {
-			seen = p.status(t, id)
-			return seen.settled()
-		}, "%s does not end", id)
-		if seen.Status != asyncevents.StatusProcessed {
-			assert.Equal(t, asyncevents.StatusFailed, seen.Status, id)
-			assert.GreaterOrEqual(t, seen.Attempts, retry.DefaultMaxAttempts, id)
-			dead[id] = true
-		}
-	}
-	depth, _ := p.queue(t, asyncevents.EventsQueue)
-	assert.EqualValues(t, len(dead), depth)
-	_, entries := p.do(t, http.MethodGet, managePath+"/api/queues/events/entries?limit=1000", "")
-	assert.Equal(t, len(dead), strings.Count(entries, `"type":"lost"`))
-	return dead
-}
-
-// killMoments are random, and say after how many accepted events the process is killed.
-func killMoments(events, kills int) []int64 {
-	var moments []int64
-	for range kills {
-		moments = append(moments, rand.Int64N(int64(events)-1)+1)
-	}
-	slices.Sort(moments)
-	return moments
 }
 
 // An event that ends the process takes nobody along: it is in the DLQ after five starts, the others are processed.

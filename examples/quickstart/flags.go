@@ -25,13 +25,11 @@ const (
 	backendSQLite   = "sqlite"
 	backendPostgres = "postgres"
 	backendMySQL    = "mysql"
+	backendAMQP     = "amqp"
 )
 
 // backends are those that this program has.
-var backends = []string{backendMemory, backendSQLite, backendPostgres, backendMySQL}
-
-// laterBackends are those that this program does not have yet.
-var laterBackends = []string{"amqp"}
+var backends = []string{backendMemory, backendSQLite, backendPostgres, backendMySQL, backendAMQP}
 
 // options are the flags.
 type options struct {
@@ -39,6 +37,8 @@ type options struct {
 	backend         string
 	dsn             string
 	storeDSN        string
+	outbox          bool
+	queuePrefix     string
 	samples         bool
 	backoff         time.Duration
 	concurrency     int
@@ -79,11 +79,16 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 func (o *options) register(f *flag.FlagSet) {
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 takes a free one")
 	f.StringVar(&o.backend, "backend", backendSQLite,
-		"where events are kept: memory, sqlite, postgres or mysql; amqp comes later")
+		"where events are kept: memory, sqlite, postgres or mysql; or amqp, a RabbitMQ that carries them beside\n"+
+			"a store that keeps the rest")
 	f.StringVar(&o.dsn, "dsn", "", "what the backend connects to: the database file of sqlite, made where missing\n"+
 		"(default redrive/quickstart.db in the user's cache folder); postgres://user@host/database;\n"+
-		"user:password@tcp(host:3306)/database of mysql")
-	f.StringVar(&o.storeDSN, "store-dsn", "", "the store of -backend amqp")
+		"user:password@tcp(host:3306)/database of mysql; amqp://user:password@host/vhost, or amqps, of amqp\n"+
+		"(default "+defaultBroker+")")
+	f.StringVar(&o.storeDSN, "store-dsn", "", "the store of -backend amqp: a database file, or the DSN of postgres or mysql as above\n"+
+		"(default the file of sqlite)")
+	f.BoolVar(&o.outbox, "outbox", false, "take events while the broker of -backend amqp is away: they go through the store first")
+	f.StringVar(&o.queuePrefix, "queue-prefix", "", "what the `names` of queues at the broker of -backend amqp begin with")
 	f.BoolVar(&o.samples, "samples", true, "send a few sample events at start")
 	f.DurationVar(&o.backoff, "backoff", 0, "fixed wait between attempts (default growing: 1s, 4s, 16s, 64s)")
 	f.IntVar(&o.concurrency, "concurrency", 0,
@@ -126,20 +131,28 @@ func (l *list) Set(value string) error {
 	return nil
 }
 
-// fillPaths sets the paths that were not given.
+// fillPaths sets the places that were not given.
 func (o *options) fillPaths() error {
-	if o.dsn != "" && o.exports == "" && o.backend == backendSQLite {
-		o.exports = strings.TrimSuffix(o.dsn, filepath.Ext(o.dsn)) + "-exports"
+	if o.backend == backendAMQP && o.dsn == "" {
+		o.dsn = defaultBroker
 	}
-	if o.dsn != "" && o.exports != "" {
+	store := o.store()
+	inFile := store.kind == backendSQLite
+	if inFile && *store.dsn != "" {
+		*store.dsn = pathOf(*store.dsn)
+		if o.exports == "" {
+			o.exports = strings.TrimSuffix(*store.dsn, filepath.Ext(*store.dsn)) + "-exports"
+		}
+	}
+	if o.exports != "" && (*store.dsn != "" || !inFile) {
 		return nil
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return fmt.Errorf("no place for files: %w; set -dsn and -exports", err)
+		return fmt.Errorf("no place for files: %w; set %s and -exports", err, store.flag)
 	}
-	if o.dsn == "" && o.backend == backendSQLite {
-		o.dsn = filepath.Join(cache, "redrive", "quickstart.db")
+	if inFile && *store.dsn == "" {
+		*store.dsn = filepath.Join(cache, "redrive", "quickstart.db")
 	}
 	if o.exports == "" {
 		o.exports = filepath.Join(cache, "redrive", "quickstart-exports")
@@ -166,16 +179,38 @@ func (o *options) validateAddr() error {
 
 func (o *options) validateBackend() error {
 	switch {
-	case slices.Contains(laterBackends, o.backend):
-		return fmt.Errorf("-backend %s comes with a later version; this one has %s", o.backend, strings.Join(backends, ", "))
 	case !slices.Contains(backends, o.backend):
 		return fmt.Errorf("-backend must be one of %s, not %q", strings.Join(backends, ", "), o.backend)
+	case o.backend == backendAMQP:
+		return o.validateBroker()
 	case (o.backend == backendPostgres || o.backend == backendMySQL) && o.dsn == "":
 		return fmt.Errorf("-backend %s needs -dsn", o.backend)
-	case o.storeDSN != "":
-		return errors.New("-store-dsn belongs to -backend amqp")
+	case isBroker(o.dsn):
+		return fmt.Errorf("-dsn leads to a broker, which goes with -backend amqp, not with -backend %s", o.backend)
 	}
-	return nil
+	var faults []error
+	for flag, given := range map[string]bool{
+		"-store-dsn": o.storeDSN != "", "-outbox": o.outbox, "-queue-prefix": o.queuePrefix != "",
+	} {
+		if given {
+			faults = append(faults, fmt.Errorf("%s goes with -backend amqp, not with -backend %s: leave one of them out", flag, o.backend))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// validateBroker shows neither DSN: they may hold passwords.
+func (o *options) validateBroker() error {
+	var faults []error
+	if !isBroker(o.dsn) {
+		faults = append(faults, errors.New("-dsn of -backend amqp must be amqp://user:password@host:port/vhost, or amqps; "+
+			"a database goes into -store-dsn"))
+	}
+	if o.store().kind == "" {
+		faults = append(faults, errors.New("-store-dsn must be a database file, postgres://user@host/database, "+
+			"or user:password@tcp(host:3306)/database of mysql"))
+	}
+	return errors.Join(faults...)
 }
 
 func (o *options) validateLimits() error {

@@ -71,8 +71,12 @@ func (s *site) accept(t *testing.T, id, simulate string) {
 	require.Equal(t, http.StatusAccepted, status, answer)
 }
 
+// eventBody is an event; without an id it gets one from the server.
 func eventBody(id, simulate string) string {
-	return `{"correlation_id":"` + id + `","customer":"c","action":"point_add","data":{"points":1,"simulate":` + simulate + `}}`
+	if id != "" {
+		id = `"correlation_id":"` + id + `",`
+	}
+	return `{` + id + `"customer":"c","action":"point_add","data":{"points":1,"simulate":` + simulate + `}}`
 }
 
 func (s *site) status(t *testing.T, id string) sampleStatus {

@@ -3,7 +3,7 @@
 //
 //	go run ./examples/quickstart
 //
-// It needs nothing else: events are kept in an SQLite file. At start it sends itself a few sample events, prints what
+// It needs nothing else: events are kept in an SQLite file; -backend has others. At start it sends itself a few sample events, prints what
 // became of them and what to try next, and serves on until SIGINT or SIGTERM. -help lists the flags.
 //
 // An event may ask for trouble in its "data", see simulation.

@@ -28,15 +28,20 @@ func (r report) print(w io.Writer) error {
 	return err
 }
 
-// place is where events are kept. A server's DSN is not shown: it may hold a password.
+// place is where events are kept. The DSN of a server is not shown: it may hold a password.
 func (r report) place() string {
-	switch r.options.backend {
+	store := r.options.store()
+	place := fmt.Sprintf("the %s database of %s", store.kind, store.flag)
+	switch store.kind {
 	case backendSQLite:
-		return r.options.dsn
+		place = *store.dsn
 	case backendMemory:
-		return "memory"
+		place = "memory"
 	}
-	return "the " + r.options.backend + " database of -dsn"
+	if r.options.backend == backendAMQP {
+		place = "queues of the broker of -dsn and in " + place
+	}
+	return place
 }
 
 func (r report) printSamples(b *strings.Builder) {

@@ -60,7 +60,16 @@ func TestSamplesWithDefaultWaits(t *testing.T) {
 
 func TestSamplesToTheEnd(t *testing.T) {
 	t.Parallel()
-	r := start(t, "-samples", "-backend", "sqlite", "-dsn", t.TempDir()+"/new/folder/events.db")
+	for _, backend := range []string{backendSQLite, backendAMQP} {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			samplesToTheEnd(t, stores[backend](t))
+		})
+	}
+}
+
+func samplesToTheEnd(t *testing.T, store []string) {
+	r := start(t, append(store, "-samples")...)
 	ids := sampleIDs(t, r)
 	r.await(t, ids[7], asyncevents.StatusFailed)
 	eventually(t, func() bool { return r.status(t, ids[8]).Callback.Status == asyncevents.CallbackFailed }, "not failed")

@@ -17,13 +17,13 @@ import (
 // termination is how a supervisor asks a process to end.
 const termination = syscall.SIGTERM
 
-func TestProcessDrainsOnSIGTERM(t *testing.T) {
-	t.Parallel()
+func TestProcessDrainsOnSIGTERM(t *testing.T) { onEachStore(t, drains) }
+
+func drains(t *testing.T, store []string) {
 	const handlers = 10
-	folder := t.TempDir()
-	ledgerPath := filepath.Join(folder, "ledger")
+	ledgerPath := filepath.Join(t.TempDir(), "ledger")
 	// The lease is long: nothing but the shutdown should come between, also on a machine that is starved.
-	args := []string{"-dsn", filepath.Join(folder, "e.db"), "-ledger", ledgerPath, "-lease", "30s"}
+	args := append(store, "-ledger", ledgerPath, "-lease", "30s")
 	p := launch(t, args...)
 	for n := range handlers {
 		p.accept(t, fmt.Sprintf("slow-%d", n), `{"sleep_ms":2000}`)
@@ -51,6 +51,19 @@ func TestProcessDrainsOnSIGTERM(t *testing.T) {
 	assert.Equal(t, handlers, sumOf(readLedger(t, ledgerPath)))
 	p.signal(t, syscall.SIGINT)
 	assert.Zero(t, p.wait(t), p.stderr)
+}
+
+// A shutdown under load doubles no run and loses no event.
+func TestProcessTerminatedUnderLoad(t *testing.T) {
+	onEachStore(t, func(t *testing.T, store []string) {
+		r := launchTrial(t, 1, store, "-lease", "10s")
+		doubled, _ := r.run(t, long(1_000, 10_000), long(3, 20), func() {
+			r.servers[0].signal(t, termination)
+			require.Zero(t, r.servers[0].wait(t), r.servers[0].stderr)
+			r.launch(t, 0)
+		})
+		assert.Zero(t, doubled)
+	})
 }
 
 func TestProcessEndsAtOnceOnTheSecondSignal(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/backends/sqlite"
+	"github.com/redrive-go/redrive/internal/testserver"
 )
 
 // requireRefusal asserts that the program does not start: exit code 1 and one line that says why.
@@ -71,6 +72,22 @@ func TestProcessDatabasesThatAreNotIts(t *testing.T) {
 		after, err := os.ReadFile(path)
 		require.NoError(t, err)
 		assert.Equal(t, before, after, "%s is left as it is", path)
+	}
+}
+
+// A broker that answers and denies access is refused at start, as is a URL that leads nowhere. Neither shows the password.
+func TestProcessBrokerThatDeniesAccess(t *testing.T) {
+	t.Parallel()
+	url := testserver.AMQP(t)
+	_, host, _ := strings.Cut(url, "@")
+	for dsn, want := range map[string]string{
+		"amqp://redrive:wrong-password@" + host: "the broker denies access: check the URL's user, password and virtual host",
+		"amqp://redrive:wrong-%password@h/":     "the broker's URL must be amqp://",
+	} {
+		p := launch(t, brokerFlags(t, dsn)...)
+		require.Equal(t, exitFailure, p.wait(t), p.stderr)
+		assert.Contains(t, p.stderr.String(), "quickstart: amqp: open: "+want)
+		assert.NotContains(t, p.stderr.String(), "wrong-")
 	}
 }
 

@@ -18,6 +18,9 @@ const (
 	relayConcurrency = 256
 	// relayRetry is the wait before a message is handed over again that the transport did not take.
 	relayRetry = time.Second
+	// relayLease is after how long another process takes over what one that died was handing over. It is short because nobody's
+	// work takes long here; what is handed over twice is noticed.
+	relayLease = 5 * time.Second
 	// relayTime is how long a message may be held for a transport that is away.
 	relayTime = 10 * time.Minute
 	// relayClose is how long what is on its way may take to arrive when the backend is closed.
@@ -72,7 +75,7 @@ func (r *Relays) Run(topic string) error {
 func (r *Relays) start(topic string) (err error) {
 	if r.subscriber == nil {
 		r.subscriber, err = r.store.Subscriber(asyncevents.SubscriberConfig{
-			Relay: true, Concurrency: relayConcurrency, AttemptTimeout: relayTime, CloseTimeout: relayClose,
+			Relay: true, Lease: relayLease, Concurrency: relayConcurrency, AttemptTimeout: relayTime, CloseTimeout: relayClose,
 			Policy: retry.Fixed(relayRetry),
 		})
 		if err != nil {

@@ -1,4 +1,4 @@
-package main
+package replicas
 
 import (
 	"context"
@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	// eventsEach is how many events each replica is sent.
-	eventsEach = 100
+	// EventsEach is how many events each replica is sent.
+	EventsEach = 100
+	// senders is how many are on their way at once.
+	senders = 30
 	// storyPatience is how long the story waits for the events to be processed.
 	storyPatience = 30 * time.Second
 )
@@ -55,26 +57,26 @@ func (s *story) stop() (err error) {
 // say prints a line.
 func (s *story) say(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format+"\n", args...) }
 
-// sendAll sends events to all replicas at once.
+// sendAll sends events to all replicas at once, faster than they are processed.
 func (s *story) sendAll(ctx context.Context) error {
-	s.events = make([][]string, len(s.replicas))
 	group, ctx := errgroup.WithContext(ctx)
-	for i, r := range s.replicas {
-		group.Go(func() error {
-			for range eventsEach {
-				path, err := s.client.send(ctx, r.url)
-				if err != nil {
-					return err
-				}
-				s.events[i] = append(s.events[i], path)
-			}
-			return nil
-		})
+	group.SetLimit(senders)
+	s.events = make([][]string, len(s.replicas))
+	for i := range s.replicas {
+		s.events[i] = make([]string, EventsEach)
+	}
+	for n := range EventsEach {
+		for i, r := range s.replicas {
+			group.Go(func() (err error) {
+				s.events[i][n], err = s.client.send(ctx, r.url)
+				return err
+			})
+		}
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	s.say("each accepted %d events", eventsEach)
+	s.say("each accepted %d events", EventsEach)
 	return nil
 }
 
@@ -85,7 +87,7 @@ func (s *story) killOne(context.Context) error {
 		return err
 	}
 	s.killedAt = time.Now()
-	s.say("replica %s is killed while it is at work; its lease runs out after %v at most", victim.name, lease)
+	s.say("replica %s is killed while it is at work; the others take over what it had", victim.name)
 	return nil
 }
 

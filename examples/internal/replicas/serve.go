@@ -1,4 +1,4 @@
-package main
+package replicas
 
 import (
 	"context"
@@ -12,13 +12,10 @@ import (
 	"time"
 
 	"github.com/redrive-go/redrive/asyncevents"
-	"github.com/redrive-go/redrive/backends/postgres"
 	"github.com/redrive-go/redrive/retry"
 )
 
 const (
-	// tablePrefix is what the names of the tables begin with.
-	tablePrefix = "replicas_"
 	// lease is after how long the events of a replica that died are taken over.
 	lease = 2 * time.Second
 	// workTime is how long it takes to process an event, and concurrency how many a replica processes at once.
@@ -27,10 +24,10 @@ const (
 )
 
 // serve is one replica: it takes events at the URL that it writes to out, and does its share of the processing, until in
-// ends. Replicas know nothing of each other but the database.
-func serve(ctx context.Context, name, dsn string, in io.Reader, out io.Writer) (err error) {
+// ends. Replicas know nothing of each other but the place.
+func serve(ctx context.Context, name string, at Place, open Open, in io.Reader, out io.Writer) (err error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	backend, err := postgres.Open(ctx, dsn, &postgres.Config{TablePrefix: tablePrefix, Logger: log})
+	backend, err := open(ctx, at, log)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package replicas
 
 import (
 	"bufio"
@@ -11,17 +11,18 @@ import (
 	"strings"
 )
 
-// What a process is told in its environment when it is to be a replica. A DSN may hold a password, which others could see
+// What a process is told in its environment when it is to be a replica. DSNs may hold passwords, which others could see
 // among its arguments.
 const (
-	nameVariable = "REDRIVE_REPLICA_NAME"
-	dsnVariable  = "REDRIVE_REPLICA_DSN"
+	nameVariable  = "REDRIVE_REPLICA_NAME"
+	dsnVariable   = "REDRIVE_REPLICA_DSN"
+	storeVariable = "REDRIVE_REPLICA_STORE_DSN"
 )
 
 // asked is whether this process is to be a replica, and which.
-func asked() (name, dsn string, ok bool) {
+func asked() (name string, at Place, ok bool) {
 	name = os.Getenv(nameVariable)
-	return name, os.Getenv(dsnVariable), name != ""
+	return name, Place{os.Getenv(dsnVariable), os.Getenv(storeVariable)}, name != ""
 }
 
 // replica is a process of this program that serves.
@@ -34,13 +35,13 @@ type replica struct {
 }
 
 // start returns when the replica listens.
-func start(ctx context.Context, name, dsn string) (*replica, error) {
+func start(ctx context.Context, name string, at Place) (*replica, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, program) //nolint:gosec // it is this program itself
-	cmd.Env = append(os.Environ(), nameVariable+"="+name, dsnVariable+"="+dsn)
+	cmd.Env = append(os.Environ(), nameVariable+"="+name, dsnVariable+"="+at.DSN, storeVariable+"="+at.StoreDSN)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
