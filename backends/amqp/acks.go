@@ -23,6 +23,7 @@ type acks struct {
 	to acker
 
 	mu      sync.Mutex
+	held    bool
 	done    []uint64 // to be acknowledged
 	pending chan struct{}
 
@@ -57,6 +58,19 @@ func (a *acks) ackAll(ctx context.Context) {
 	a.flush(0)
 }
 
+// hold has nothing acknowledged until release.
+func (a *acks) hold() { a.setHeld(true) }
+
+// release ends a hold.
+func (a *acks) release() { a.setHeld(false) }
+
+func (a *acks) setHeld(held bool) {
+	a.mu.Lock()
+	a.held = held
+	a.mu.Unlock()
+	a.ring()
+}
+
 func (a *acks) ring() {
 	select {
 	case a.pending <- struct{}{}:
@@ -68,6 +82,10 @@ func (a *acks) ring() {
 // waited for so long. It tells whether anything waits on. A channel that is gone takes none, and delivers all of it again.
 func (a *acks) flush(patience time.Duration) (waits bool) {
 	a.mu.Lock()
+	if a.held && patience > 0 {
+		a.mu.Unlock()
+		return false
+	}
 	done := a.done
 	a.done = nil
 	a.mu.Unlock()

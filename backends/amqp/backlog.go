@@ -49,12 +49,12 @@ func (b *backlogs) atBroker(topic string) (total asyncevents.Backlog, err error)
 	if err != nil {
 		return total, nil //nolint:nilerr // no topic can have this name, and so none has messages
 	}
-	conn, err := b.broker.consumes.now()
+	conn, err := b.broker.queues.link.now()
 	if err != nil {
 		return total, err
 	}
 	for _, name := range []string{queue, droppedOf(queue)} {
-		q, _, err := b.broker.consumes.inspect(conn, name)
+		q, _, err := b.broker.queues.link.inspect(conn, name)
 		if err != nil {
 			return total, err
 		}
@@ -62,7 +62,7 @@ func (b *backlogs) atBroker(topic string) (total asyncevents.Backlog, err error)
 	}
 	waits, err := b.waitsOf(conn, queue)
 	for _, ms := range waits {
-		q, _, err := b.broker.consumes.inspect(conn, waitOf(queue, ms))
+		q, _, err := b.broker.queues.link.inspect(conn, waitOf(queue, ms))
 		if err != nil {
 			return total, err
 		}
@@ -101,7 +101,7 @@ func (b *backlogs) scan(conn *amqp.Connection, queue string) (map[int64]struct{}
 	group.SetLimit(scanners)
 	for _, ms := range steps() {
 		group.Go(func() error {
-			_, there, err := b.broker.consumes.inspect(conn, waitOf(queue, ms))
+			_, there, err := b.broker.queues.link.inspect(conn, waitOf(queue, ms))
 			if there {
 				mu.Lock()
 				found[ms] = struct{}{}

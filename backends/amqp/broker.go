@@ -12,13 +12,15 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/redrive-go/redrive/backends/internal/apart"
+	"github.com/redrive-go/redrive/backends/internal/gather"
+	"github.com/redrive-go/redrive/backends/internal/queue"
 )
 
 // broker is RabbitMQ as the backend uses it.
 type broker struct {
 	cfg      *Config
 	log      *slog.Logger
-	consumes *link // and declares; it is never blocked, because nothing is published on it
+	consumes *link // never blocked, because nothing is published on it
 	box      *postbox
 	queues   *topology
 
@@ -26,7 +28,6 @@ type broker struct {
 	work sync.WaitGroup
 
 	mu      sync.Mutex
-	closed  bool
 	streams map[*stream]struct{}
 }
 
@@ -47,11 +48,13 @@ func newBroker(ctx context.Context, url string, cfg *Config) (*broker, error) {
 	}
 	keep, stop := context.WithCancel(context.Background())
 	b.stop = stop
-	b.queues = &topology{link: b.consumes, closing: keep, used: map[place]struct{}{}}
-	for _, l := range []*link{publishes, b.consumes} {
+	controls := newLink("control", dialer(url, cfg, "control"), cfg.Logger)
+	b.queues = &topology{link: controls, closing: keep, used: map[place]struct{}{}, ill: map[place]time.Time{}}
+	links := []*link{publishes, b.consumes, controls}
+	for _, l := range links {
 		b.work.Go(func() { l.keep(keep) })
 	}
-	for _, l := range []*link{publishes, b.consumes} {
+	for _, l := range links {
 		if err := l.first(ctx); err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
@@ -61,9 +64,6 @@ func newBroker(ctx context.Context, url string, cfg *Config) (*broker, error) {
 
 // Close ends the connections. It may be called twice.
 func (b *broker) Close() error {
-	b.mu.Lock()
-	b.closed = true
-	b.mu.Unlock()
 	b.stop()
 	b.work.Wait()
 	return nil
@@ -74,8 +74,10 @@ func (b *broker) queueOf(topic string) (string, error) { return queueOf(b.cfg.Qu
 
 // Ready implements apart.Transport.
 func (b *broker) Ready() error {
-	if _, err := b.consumes.now(); err != nil {
-		return err
+	for _, l := range []*link{b.consumes, b.queues.link} {
+		if _, err := l.now(); err != nil {
+			return err
+		}
 	}
 	_, err := b.box.link.open()
 	return err
@@ -93,7 +95,11 @@ func (b *broker) Publish(_ context.Context, topic string, messages ...*message.M
 
 // Send implements apart.Transport.
 func (b *broker) Send(ctx context.Context, topic string, msg *message.Message) error {
-	err := b.Publish(ctx, topic, msg)
+	until := b.patience()
+	if limit, ok := ctx.Deadline(); ok && limit.Before(until) {
+		until = limit
+	}
+	err := first(b.publishUntil(until, topic, []content{newContent(msg)}))
 	if err != nil && neverLeft(err) {
 		return fmt.Errorf("%w: %w", apart.ErrNotSent, err)
 	}
@@ -109,43 +115,58 @@ func (b *broker) relay(ctx context.Context, topic string, msg *message.Message, 
 			return err
 		}
 		err := first(b.publish(topic, []content{c}))
-		if !errors.Is(err, errNotSent) || ctx.Err() != nil {
+		switch {
+		case errors.Is(err, ErrTooLarge), errors.Is(err, queue.ErrBadTopic):
+			return fmt.Errorf("%w: %w", apart.ErrUnfit, err)
+		case ctx.Err() == nil && errors.Is(err, errNotSent) && (errors.Is(err, ErrDisconnected) || errors.Is(err, ErrBlocked)):
+			pause(ctx, tryAgain)
+		default:
 			return err
 		}
-		pause(ctx, tryAgain)
 	}
 }
+
+// patience is until when what is published now may take.
+func (b *broker) patience() time.Time { return time.Now().Add(b.cfg.PublishTimeout) }
 
 // publish returns nil when the broker has confirmed all messages, or else what became of each. It takes at most PublishTimeout,
 // whoever waits: what is on its way cannot be called back.
 func (b *broker) publish(topic string, contents []content) []error {
-	queue, err := b.queueOf(topic)
-	if err != nil {
-		return fail(len(contents), err)
-	}
-	until := time.Now().Add(b.cfg.PublishTimeout)
-	posts := make([]*post, len(contents))
-	for i := range contents {
-		if posts[i], err = b.newPost(queue, &contents[i], until); err != nil {
-			return fail(len(contents), err)
-		}
-	}
-	return b.sendAgain(posts, b.box.sendAll(posts))
+	return b.publishUntil(b.patience(), topic, contents)
 }
 
-func fail(n int, err error) []error {
-	errs := make([]error, n)
-	for i := range errs {
-		errs[i] = err
+func (b *broker) publishUntil(until time.Time, topic string, contents []content) []error {
+	name, err := b.queueOf(topic)
+	if err != nil {
+		return gather.Fail(len(contents), err)
+	}
+	posts := make([]*post, 0, len(contents))
+	errs := make([]error, len(contents))
+	at := make([]int, 0, len(contents))
+	for i := range contents {
+		p, err := b.newPost(name, &contents[i], until)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		posts, at = append(posts, p), append(at, i)
+	}
+	if len(posts) == len(contents) {
+		return b.sendAgain(posts, b.send(posts))
+	}
+	if len(posts) > 0 {
+		for i, err := range b.sendAgain(posts, b.send(posts)) {
+			errs[at[i]] = err
+		}
 	}
 	return errs
 }
 
 // newPost makes ready what is sent, and the queue that it is sent to.
-func (b *broker) newPost(queue string, c *content, until time.Time) (*post, error) {
-	p := &post{place: place{queue: queue}, until: until}
+func (b *broker) newPost(name string, c *content, until time.Time) (*post, error) {
+	p := &post{place: place{queue: name}, until: until}
 	if c.wait > 0 {
-		p.wait = turn(c.wait)
+		p.wait = b.queues.healthy(name, turn(c.wait))
 		c.wait = max(c.wait-time.Duration(p.wait)*time.Millisecond, 0)
 	}
 	if err := b.queues.ensure(p.place, until); err != nil {
@@ -157,6 +178,18 @@ func (b *broker) newPost(queue string, c *content, until time.Time) (*post, erro
 	}
 	p.copy = number(p.Headers[headerCopy])
 	return p, nil
+}
+
+// send publishes posts, and notes which queues of messages that wait do not confirm: RabbitMQ 3 leaves some without a leader when it is
+// killed.
+func (b *broker) send(posts []*post) []error {
+	errs := b.box.sendAll(posts)
+	for i, err := range errs {
+		if errors.Is(err, ErrUnconfirmed) {
+			b.queues.ails(posts[i].place)
+		}
+	}
+	return errs
 }
 
 // goneTime is how long a queue that is gone is not declared again: until its consumers have heard that it was deleted.
@@ -178,7 +211,7 @@ func (b *broker) sendAgain(posts []*post, errs []error) []error {
 	if len(again) == 0 {
 		return errs
 	}
-	anew := b.box.sendAll(again)
+	anew := b.send(again)
 	for i := range at {
 		errs[at[i]] = nil
 		if anew != nil {

@@ -24,10 +24,11 @@ type complaint struct {
 func (c *complaint) say(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cause == cause.Error() && time.Since(c.at) < sayAgain {
+	kind := root(cause).Error()
+	if c.cause == kind && time.Since(c.at) < sayAgain {
 		return
 	}
-	c.cause, c.at = cause.Error(), time.Now()
+	c.cause, c.at = kind, time.Now()
 	c.log.WarnContext(context.Background(), "amqp: "+c.what, "error", cause)
 }
 
@@ -38,4 +39,24 @@ func (c *complaint) end() (was bool) {
 	was = c.cause != ""
 	c.cause = ""
 	return was
+}
+
+// root is what an error began with: what wraps it names queues and addresses, which differ from one message to the next.
+func root(err error) error {
+	for {
+		switch e := err.(type) { //nolint:errorlint // walks the chain itself
+		case interface{ Unwrap() error }:
+			if e.Unwrap() == nil {
+				return err
+			}
+			err = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			if len(e.Unwrap()) == 0 {
+				return err
+			}
+			err = e.Unwrap()[len(e.Unwrap())-1]
+		default:
+			return err
+		}
+	}
 }

@@ -1,48 +1,28 @@
 package amqp
 
 import (
-	"cmp"
 	"context"
 	"sync"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/redrive-go/redrive/backends/internal/queue"
-	"github.com/redrive-go/redrive/dlq"
 )
 
-const (
-	// silence is after how long without a delivery, and with nothing in hand, consuming begins anew. To a consumer of a queue that
-	// was deleted and declared again at once, RabbitMQ delivers nothing any more, and does not tell: its channel takes what the new
-	// queue delivers for what the old one had delivered before.
-	silence = 15 * time.Second
-	// tryAgain is the wait before another try to consume, after one that failed.
-	tryAgain = 100 * time.Millisecond
-)
-
-// run consumes, again and again, until the stream is stopped and closed.
+// run consumes from both sources until the stream is stopped and closed.
 func (s *stream) run(closing context.Context) {
 	defer close(s.ended)
-	defer s.hush()
 	s.work.Go(s.prepareWaits)
-	for s.stopping.Err() == nil {
-		conn, err := s.consumes.await(s.stopping)
-		if err != nil {
-			return
-		}
-		if err := s.consume(closing, conn); err != nil && s.stopping.Err() == nil {
-			s.deaf.say(err)
-		}
-		pause(s.stopping, tryAgain)
+	var consuming sync.WaitGroup
+	for _, source := range s.sources() {
+		consuming.Go(func() { source.run(closing) })
 	}
+	consuming.Wait()
 }
 
 // prepareWaits declares the queues in which messages will wait that failed. It is not necessary: what is missing is declared when it is
 // needed. But that takes its time, and others would wait for it.
 func (s *stream) prepareWaits() {
-	if _, err := s.consumes.await(s.stopping); err != nil {
+	if _, err := s.queues.link.await(s.stopping); err != nil {
 		return
 	}
 	var declaring sync.WaitGroup
@@ -55,98 +35,13 @@ func (s *stream) prepareWaits() {
 	declaring.Wait()
 }
 
-// consume consumes on one channel, until that is lost or closing ends.
-func (s *stream) consume(closing context.Context, conn *amqp.Connection) error {
-	if err := s.queues.again(place{queue: s.queue}, time.Now().Add(dialTimeout)); err != nil {
-		return err
-	}
-	ch, err := conn.Channel()
-	if err != nil {
-		return explain(err)
-	}
-	closes := ch.NotifyClose(make(chan *amqp.Error, 1))
-	defer func() { _ = s.consumes.within(conn, ch.Close) }() // what it could tell does not matter any more
-	session := newSession(ch)
-	if err := s.consumes.within(conn, func() error { return session.begin(s) }); err != nil {
-		return explain(err)
-	}
-	if s.deaf.end() {
-		s.log.Info("amqp: consuming again")
-	}
-	acking, endAcks := context.WithCancel(context.WithoutCancel(closing))
-	acked := make(chan struct{})
-	go func() {
-		defer close(acked)
-		session.ackAll(acking)
-	}()
-	s.take(closing, conn, session)
-	s.loses(session)
-	endAcks()
-	<-acked
-	select {
-	case reason := <-closes:
-		if reason != nil {
-			return explain(reason)
-		}
-	default:
-	}
-	return nil
-}
-
-// take takes what the broker delivers, until it ends that or closing ends. Once the stream is stopped, no more is asked for.
-func (s *stream) take(closing context.Context, conn *amqp.Connection, session *session) {
-	stop := s.stopping.Done()
-	silent := time.NewTicker(silence)
-	defer silent.Stop()
-	for {
-		select {
-		case d, open := <-session.deliveries:
-			if !open {
-				session.deliveries = nil
-				break
-			}
-			silent.Reset(silence)
-			s.arrives(session, newLetter(&d))
-		case d, open := <-session.dropped:
-			if !open {
-				session.dropped = nil
-				break
-			}
-			s.arrives(session, s.droppedLetter(&d))
-		case <-silent.C:
-			if stop != nil && s.emptyHanded(session) {
-				session.cancel(s.consumes, conn)
-			}
-		case <-stop:
-			stop = nil
-			session.cancel(s.consumes, conn)
-		case <-closing.Done():
-			return
-		}
-		if session.deliveries != nil && session.dropped != nil {
-			continue
-		}
-		if !s.goesOn(conn, session) {
-			return
-		}
-	}
-}
-
-// goesOn decides what follows when the broker delivers no more from a queue, because it was asked for that or the queue is gone: after
-// a silence that something broke, more is asked for on the same channel; at the end, closing is waited for.
-func (s *stream) goesOn(conn *amqp.Connection, session *session) bool {
-	session.drain(func(l *letter) { s.arrives(session, l) }, s.droppedLetter)
-	if s.stopping.Err() != nil {
-		s.hush()
-		return true
-	}
-	return session.cancelled && !s.emptyHanded(session) && s.consumes.within(conn, func() error { return session.begin(s) }) == nil
-}
-
-// hush notes that the broker delivers no more.
-func (s *stream) hush() {
+// hush notes that a source delivers no more. When both do not, the stream is quiet.
+func (s *stream) hush(source *source) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.hushed[source.queue] = true; len(s.hushed) < 2 {
+		return
+	}
 	select {
 	case <-s.quiet:
 	default:
@@ -164,18 +59,6 @@ func (s *stream) emptyHanded(session *session) bool {
 		}
 	}
 	return true
-}
-
-// droppedLetter is a message that the broker dropped: after many deliveries, or as a policy of the host's has it. It goes to the DLQ
-// without another attempt.
-func (s *stream) droppedLetter(d *amqp.Delivery) *letter {
-	l := newLetter(d)
-	l.starts, l.lost, l.check, l.wait = max(l.starts, s.cfg.Policy.MaxAttempts), 0, true, 0
-	reason, _ := d.Headers["x-first-death-reason"].(string)
-	msg := &message.Message{Metadata: l.metadata}
-	dlq.KeepFailure(msg, dlq.Failure{Type: dlq.TypeLost, Message: "the broker dropped the message: " + cmp.Or(reason, "it does not say why")})
-	l.metadata = msg.Metadata
-	return l
 }
 
 // arrives takes a delivery in hand. One that is in hand already, because it was there when the connection was lost, or because the

@@ -127,9 +127,10 @@ func (l *link) lost(cause error) {
 	if l.conn != nil {
 		l.conn, l.up = nil, make(chan struct{})
 	}
+	untried := errors.Is(l.cause, errUntried)
 	l.cause, l.blocked = cause, ""
 	l.note()
-	if !errors.Is(cause, ErrClosed) {
+	if !errors.Is(cause, ErrClosed) && !(untried && isFinal(cause)) { // that ends the start
 		l.down.say(cause)
 	}
 }

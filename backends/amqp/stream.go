@@ -35,10 +35,10 @@ type stream struct {
 	ready   []*letter         // may be claimed, or was when it came
 	heard   time.Time         // when the last delivery came
 
-	odd       sync.WaitGroup // letters that are being examined
-	quiet     chan struct{}  // closed when the broker delivers no more, after stopping
-	deaf      complaint
-	undecided complaint
+	odd       sync.WaitGroup  // letters that are being examined
+	quiet     chan struct{}   // closed when the broker delivers no more, after stopping
+	hushed    map[string]bool // the sources of which that is known
+	undecided complaint // of letters that came again
 }
 
 func newStream(b *broker, topic, queue string, cfg asyncevents.SubscriberConfig, store asyncevents.Store) *stream {
@@ -46,9 +46,8 @@ func newStream(b *broker, topic, queue string, cfg asyncevents.SubscriberConfig,
 		broker: b, topic: topic, queue: queue, cfg: cfg.WithDefaults(), store: store, log: b.log.With("topic", topic),
 		ended: make(chan struct{}), letters: map[int64]*letter{}, copies: map[int64]*letter{},
 	}
-	s.deaf = complaint{log: s.log, what: "cannot consume; it is tried again"}
 	s.undecided = complaint{log: s.log, what: "cannot decide on messages that came again; it is tried again"}
-	s.quiet = make(chan struct{})
+	s.quiet, s.hushed = make(chan struct{}), map[string]bool{}
 	s.stopping, s.stop = context.WithCancel(b.queues.closing)
 	return s
 }

@@ -106,7 +106,8 @@ type topology struct {
 	made  time.Time        // when the latest queue was made
 	conn  *amqp.Connection // on which the known ones were declared
 	known map[place]struct{}
-	used  map[place]struct{} // all that this process ever declared
+	used  map[place]struct{}  // all that this process ever declared
+	ill   map[place]time.Time // waits that did not confirm a message, and when
 }
 
 // ensure declares the queue of a place and those that belong to it, unless it is known to be there. With an error no queue was made
@@ -176,6 +177,33 @@ func (t *topology) awaitNoted() {
 		left = noteTime - time.Since(t.made)
 		t.mu.Unlock()
 	}
+}
+
+// illTime is how long a queue that does not confirm is passed over.
+const illTime = time.Minute
+
+// ails notes that a queue of messages that wait does not confirm.
+func (t *topology) ails(p place) {
+	if p.wait == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ill[p] = time.Now()
+}
+
+// healthy returns a length of wait, that or longer, whose queue is not known to be ill.
+func (t *topology) healthy(queue string, ms int64) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for len(t.ill) > 0 {
+		since, ill := t.ill[place{queue, ms}]
+		if !ill || time.Since(since) > illTime {
+			break
+		}
+		ms = stepUp(time.Duration(ms)*time.Millisecond + 1)
+	}
+	return ms
 }
 
 // waitsOf returns the lengths of wait that this process has used before a queue.

@@ -12,8 +12,12 @@ import (
 	"github.com/redrive-go/redrive/asyncevents"
 )
 
-// withdrawTime bounds taking back what could not be handed to the transport.
-const withdrawTime = 2 * time.Second
+const (
+	// acceptTime is how long all that is done for one event may take together: nobody waits for five seconds.
+	acceptTime = 4600 * time.Millisecond
+	// withdrawTime is what is left of that at least to take back what could not be handed to the transport.
+	withdrawTime = 300 * time.Millisecond
+)
 
 // ErrNotSent marks an error of a Transport's Send after which the message certainly is not there.
 var ErrNotSent = errors.New("not sent")
@@ -22,7 +26,7 @@ var ErrNotSent = errors.New("not sent")
 type Transport interface {
 	// Ready returns nil while Send is likely to succeed.
 	Ready() error
-	// Send returns when a message is durable. An error that wraps ErrNotSent says that it is not there; after any other, it may be.
+	// Send returns when a message is durable, or at the deadline of ctx. An error that wraps ErrNotSent says that it is not there; after any other, it may be.
 	Send(ctx context.Context, topic string, msg *message.Message) error
 }
 
@@ -70,19 +74,27 @@ func (e *Events) send(ctx context.Context, a asyncevents.Acceptance) (receipt as
 	if err := e.Transport.Ready(); err != nil {
 		return receipt, fmt.Errorf("accept event %s: %w", a.CorrelationID, err)
 	}
+	until := time.Now().Add(acceptTime)
 	record := a
 	record.Message = nil
 	// A known one was recorded by this very call: the answer to the commit was lost, and it was tried again.
 	if _, err := e.Store.Accept(ctx, record); err != nil {
 		return receipt, err
 	}
-	if err = e.Transport.Send(ctx, a.Topic, a.Message); err == nil {
+	if err = e.sendUntil(ctx, until, a); err == nil {
 		return receipt, nil
 	}
 	if errors.Is(err, ErrNotSent) {
 		e.withdraw(ctx, a.CorrelationID)
 	}
 	return receipt, fmt.Errorf("accept event %s: %w", a.CorrelationID, err)
+}
+
+// sendUntil sends the message of an event, whoever waits for it: a caller that leaves must not leave behind what nobody knows of.
+func (e *Events) sendUntil(ctx context.Context, until time.Time, a asyncevents.Acceptance) error {
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
+	defer cancel()
+	return e.Transport.Send(ctx, a.Topic, a.Message)
 }
 
 func (e *Events) withdraw(ctx context.Context, id string) {

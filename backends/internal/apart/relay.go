@@ -2,6 +2,7 @@ package apart
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/dlq"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -32,6 +34,10 @@ const (
 // Forward hands a message from the store's queue to the transport, and returns when it is durable there. It waits for a transport
 // that is away, until ctx ends. again is whether the message may be there already.
 type Forward func(ctx context.Context, topic string, msg *message.Message, again bool) error
+
+// ErrUnfit marks an error of a Forward after which nothing else can be expected, however often it is tried: the message is too large,
+// say. It goes to the DLQ.
+var ErrUnfit = errors.New("the transport cannot carry the message")
 
 // Relays hand messages from the store's queue to the transport.
 type Relays struct {
@@ -99,12 +105,34 @@ func (r *Relays) pass(topic string, msg *message.Message) {
 	ctx, cancel := context.WithCancel(msg.Context())
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
-	if err := r.forward(ctx, topic, msg, retry.DeliveryOf(msg).Attempt > 1); err != nil {
+	err := r.forward(ctx, topic, msg, retry.DeliveryOf(msg).Attempt > 1)
+	if errors.Is(err, ErrUnfit) {
+		err = r.bury(topic, msg, err)
+	}
+	if err != nil {
 		r.say(topic, err)
 		msg.Nack()
 		return
 	}
 	msg.Ack()
+}
+
+// bury puts a message into the DLQ that can never be handed over.
+func (r *Relays) bury(topic string, msg *message.Message, why error) error {
+	delivery := retry.DeliveryOf(msg)
+	settlement := asyncevents.Settlement{
+		CorrelationID: delivery.CorrelationID, Attempts: delivery.History.Last(),
+		Queue: asyncevents.EventsQueue, Status: asyncevents.StatusFailed,
+	}
+	if delivery.CorrelationID != msg.UUID {
+		settlement.Queue, settlement.Status, settlement.Callback = asyncevents.CallbacksQueue, "", asyncevents.CallbackFailed
+	}
+	entry := dlq.EntryOf(msg, settlement.Queue, dlq.FailureOf(why))
+	entry.Topic = topic
+	settlement.DeadLetter = &entry
+	r.log.Warn("a message was dead-lettered that the transport cannot carry", "topic", topic,
+		"correlation_id", delivery.CorrelationID, "error", why)
+	return r.store.Events.Settle(context.WithoutCancel(msg.Context()), settlement)
 }
 
 // say logs trouble, the first of it and then once in a while.
