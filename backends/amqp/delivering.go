@@ -114,11 +114,7 @@ func (s *stream) take(closing context.Context, session *session, deliveries, dro
 			}
 			s.arrives(session, s.droppedLetter(&d))
 		case <-ticker.C:
-			if s.forgotten() {
-				s.log.Warn("amqp: the broker has forgotten the consumer; consuming again")
-				return
-			}
-			if s.idle() {
+			if s.deaf() {
 				return
 			}
 		case <-s.anew:
@@ -157,6 +153,15 @@ func (s *stream) forgotten() bool {
 	}
 	q, there, err := inspect(conn, s.queue)
 	return err == nil && (!there || q.Consumers == 0)
+}
+
+// deaf is whether the consumer hears nothing any more, as far as can be told.
+func (s *stream) deaf() bool {
+	if s.forgotten() {
+		s.log.Warn("amqp: the broker has forgotten the consumer; consuming again")
+		return true
+	}
+	return s.idle()
 }
 
 // idle is whether nothing came for so long that the consumer may be deaf. It counts from now on again.
