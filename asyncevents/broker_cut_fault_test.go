@@ -289,7 +289,9 @@ func TestBrokerReplicaDies(t *testing.T) {
 			if first == nil {
 				first = b
 			}
-			s, _ := run(t, b, working(&seen, 20*time.Millisecond), func(c *asyncevents.Config) { c.Concurrency = concurrency })
+			s, _ := run(t, b, working(&seen, 20*time.Millisecond), func(c *asyncevents.Config) {
+				c.Concurrency, c.ShutdownTimeout = concurrency, time.Second // nobody waits for the dead
+			})
 			services = append(services, s)
 		}
 		ids := acceptMany(t, services[1], fmt.Sprintf("r%d-", n), each, bare)

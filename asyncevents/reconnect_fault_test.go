@@ -3,6 +3,7 @@
 package asyncevents_test
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -17,7 +18,13 @@ import (
 // Watermill's own case of a server that is restarted twice under load, which its suite leaves out without a command for that. It
 // is not run under the race detector: the case reads the list of what it published without waiting for who writes it.
 func TestReconnect(t *testing.T) {
-	onEachPrivateServer(t, func(t *testing.T, server *privateServer) {
+	t.Parallel()
+	all := maps.Clone(privateServers)
+	all["amqp"] = func(t *testing.T) *privateServer {
+		server, d := privateBroker(t)
+		return &privateServer{server, d}
+	}
+	onEachOf(t, all, func(t *testing.T, server *privateServer) {
 		b := server.database.open(t)
 		features := tests.Features{Persistent: true, RestartServiceCommand: restartCommand(t, server.Server)}
 		tests.TestReconnect(t, tests.TestContext{TestID: tests.NewTestID(), Features: features},

@@ -135,8 +135,9 @@ func (s *slowCloser) Close() error {
 	return err
 }
 
-// runSlowly runs a service, in a bubble, whose subscribers take some time to close, and returns how Run ended and after how long.
-func runSlowly(t *testing.T, takes time.Duration, closed *atomic.Int64) (err error, took time.Duration) {
+// runSlowly runs a service, in a bubble, whose subscribers take some time to close, and returns after how long Run
+// ended, and how.
+func runSlowly(t *testing.T, takes time.Duration, closed *atomic.Int64) (took time.Duration, err error) {
 	b := memory.New()
 	slow := *b
 	slow.Subscriber = func(c asyncevents.SubscriberConfig) (message.Subscriber, error) {
@@ -148,7 +149,7 @@ func runSlowly(t *testing.T, takes time.Duration, closed *atomic.Int64) (err err
 	awaitStatus(t, s, "e0", asyncevents.StatusProcessed)
 	asked := time.Now()
 	err = stop()
-	return err, time.Since(asked)
+	return time.Since(asked), err
 }
 
 // What Run leaves behind nobody holds any more: a host may close the backend.
@@ -156,7 +157,7 @@ func TestRunWaitsForSubscribers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var closed atomic.Int64
-		err, _ := runSlowly(t, 2*time.Second, &closed)
+		_, err := runSlowly(t, 2*time.Second, &closed)
 		require.NoError(t, err)
 		assert.GreaterOrEqual(t, closed.Load(), int64(2), "one of each queue")
 	})
@@ -166,7 +167,7 @@ func TestRunLeavesStuckSubscribersBehind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var closed atomic.Int64
-		err, took := runSlowly(t, time.Hour, &closed)
+		took, err := runSlowly(t, time.Hour, &closed)
 		require.ErrorContains(t, err, "did not take back in time")
 		assert.Zero(t, closed.Load())
 		assert.Equal(t, 4*time.Second, took, "the timeout, and the time for outcomes")
