@@ -120,21 +120,6 @@ func (b *postbox) sendOn(l *lane, batch []*post) (errs []error, refused bool) {
 	return errs, errs != nil && l.refused() != nil
 }
 
-// open opens a lane while somebody waits for that. A broker that does not even open a channel in that time hangs, and the
-// connection is given up: nothing else would end the wait.
-func (b *postbox) open(l *lane, conn *amqp.Connection, until time.Time) error {
-	if l.isOn(conn) {
-		return nil
-	}
-	left := time.Until(until)
-	if left <= 0 {
-		return ErrUnconfirmed
-	}
-	late := time.AfterFunc(left, func() { b.link.cut(conn) })
-	defer late.Stop()
-	return l.openOn(conn)
-}
-
 // lane is a channel that one batch at a time is published on.
 type lane struct {
 	conn     *amqp.Connection
@@ -145,13 +130,11 @@ type lane struct {
 	confirms []*amqp.DeferredConfirmation
 }
 
-// isOn is whether the channel is open.
-func (l *lane) isOn(conn *amqp.Connection) bool {
-	return l.conn == conn && l.ch != nil && !l.ch.IsClosed()
-}
-
-// openOn opens the channel.
+// openOn opens the channel, unless it is.
 func (l *lane) openOn(conn *amqp.Connection) error {
+	if l.conn == conn && l.ch != nil && !l.ch.IsClosed() {
+		return nil
+	}
 	l.leave()
 	ch, err := conn.Channel()
 	if err == nil {
