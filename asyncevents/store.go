@@ -47,6 +47,8 @@ type Store interface {
 	// settled in the same transaction (removed, or rescheduled where the Settlement says so), and Settle returns
 	// ErrNotHeld without a change if its claim was lost meanwhile. Otherwise the caller acknowledges the message
 	// after Settle returned.
+	//
+	// An outcome with Again that comes when a later attempt is recorded already leaves the record as it is.
 	Settle(ctx context.Context, settlement Settlement) error
 }
 

@@ -38,7 +38,7 @@ type stream struct {
 	odd       sync.WaitGroup  // letters that are being examined
 	quiet     chan struct{}   // closed when the broker delivers no more, after stopping
 	hushed    map[string]bool // the sources of which that is known
-	undecided complaint // of letters that came again
+	undecided complaint       // of letters that came again
 }
 
 func newStream(b *broker, topic, queue string, cfg asyncevents.SubscriberConfig, store asyncevents.Store) *stream {

@@ -26,6 +26,7 @@ var settleCases = []testCase{
 	{"publishes a callback with the outcome", settlePublishes},
 	{"callback statuses", settleCallback},
 	{"again leaves a callback pending", settleCallbackAgain},
+	{"again comes too late after a later attempt", settleAgainLate},
 	{"a lost claim changes nothing", settleLost},
 	{"a lost claim and the present one are told apart together", func(t *testing.T, f *fixture) {
 		settleTogether(t, f, func(*asyncevents.Settlement) {})
@@ -198,6 +199,24 @@ func settleCallbackAgain(t *testing.T, f *fixture) {
 	assert.Equal(t, 1, record.Attempts)
 	assert.WithinDuration(t, time.Now().Add(time.Hour), record.NextAttemptAt, time.Minute)
 	assert.True(t, f.find(t, "e-1").NextAttemptAt.IsZero())
+}
+
+func settleAgainLate(t *testing.T, f *fixture) {
+	again := &asyncevents.Again{After: time.Hour}
+	f.accept(t, "e-1", "{}")
+	done := processed("e-1")
+	done.Attempts = 2
+	require.NoError(t, f.Events.Settle(t.Context(), done))
+	call := callback(asyncevents.CallbackDelivered, 2)
+	require.NoError(t, f.Events.Settle(t.Context(), call))
+	before := f.find(t, "e-1")
+	late := asyncevents.Settlement{CorrelationID: "e-1", Queue: asyncevents.EventsQueue, Attempts: 1, Again: again}
+	require.NoError(t, f.Events.Settle(t.Context(), late))
+	late.Queue = asyncevents.CallbacksQueue
+	require.NoError(t, f.Events.Settle(t.Context(), late))
+	after := f.find(t, "e-1")
+	after.UpdatedAt, after.Callback.UpdatedAt = before.UpdatedAt, before.Callback.UpdatedAt
+	assert.Equal(t, before, after)
 }
 
 // loseClaim returns a delivered message whose claim was lost, and the delivery that has it now.

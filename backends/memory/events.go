@@ -129,11 +129,23 @@ func newOutcome(s asyncevents.Settlement) *outcome {
 	return o
 }
 
+// isLate is whether a later attempt was recorded before one that is tried again: it has nothing to say any more.
+func (o *outcome) isLate(r *asyncevents.Record) bool {
+	recorded := r.Attempts
+	if o.Queue == asyncevents.CallbacksQueue {
+		recorded = r.Callback.Attempts
+	}
+	return o.Again != nil && recorded > o.Attempts
+}
+
 // record changes what is known of the event.
 func (o *outcome) record(r *asyncevents.Record, now time.Time) {
 	var next time.Time
 	if o.Again != nil {
 		next = now.Add(o.Again.After).UTC()
+	}
+	if o.isLate(r) {
+		return
 	}
 	if o.Queue == asyncevents.CallbacksQueue {
 		r.Callback.Attempts, r.Callback.NextAttemptAt, r.Callback.UpdatedAt = o.Attempts, next, now.UTC()

@@ -41,10 +41,11 @@ var (
 			(correlation_id, status, response, attempts, next_attempt_at, callback, body_hash, created_at, updated_at) VALUES `,
 		each: `(?, ?, ?, ?, ?, ?, '', 0, {now})`,
 		end: ` ON DUPLICATE KEY UPDATE
+			next_attempt_at = IF(VALUES(status) <> '', 0,
+				IF(attempts > VALUES(attempts), next_attempt_at, VALUES(updated_at) + VALUES(next_attempt_at))),
 			status = IF(VALUES(status) = '', status, VALUES(status)),
 			response = IF(VALUES(status) = '', response, VALUES(response)),
-			attempts = VALUES(attempts), updated_at = VALUES(updated_at),
-			next_attempt_at = IF(VALUES(status) = '', VALUES(updated_at) + VALUES(next_attempt_at), 0),
+			attempts = IF(VALUES(status) = '', GREATEST(attempts, VALUES(attempts)), VALUES(attempts)), updated_at = VALUES(updated_at),
 			callback = IF(VALUES(callback) = '', callback, VALUES(callback)),
 			callback_updated_at = IF(VALUES(callback) = '', callback_updated_at, VALUES(updated_at))`,
 	}
@@ -54,9 +55,11 @@ var (
 			(correlation_id, callback, callback_attempts, callback_next_at, status, body_hash, created_at, updated_at) VALUES `,
 		each: `(?, ?, ?, ?, '', '', 0, {now})`,
 		end: ` ON DUPLICATE KEY UPDATE
+			callback_next_at = IF(VALUES(callback) <> '', 0,
+				IF(callback_attempts > VALUES(callback_attempts), callback_next_at, VALUES(updated_at) + VALUES(callback_next_at))),
 			callback = IF(VALUES(callback) = '', callback, VALUES(callback)),
-			callback_attempts = VALUES(callback_attempts), callback_updated_at = VALUES(updated_at),
-			callback_next_at = IF(VALUES(callback) = '', VALUES(updated_at) + VALUES(callback_next_at), 0)`,
+			callback_attempts = IF(VALUES(callback) = '', GREATEST(callback_attempts, VALUES(callback_attempts)), VALUES(callback_attempts)),
+			callback_updated_at = VALUES(updated_at)`,
 	}
 )
 

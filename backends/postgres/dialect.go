@@ -34,7 +34,7 @@ const (
 			SELECT * FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[], ?::text[])
 				AS u (id, status, response, attempts, wait, callback) ORDER BY id COLLATE "C"
 		) u
-		WHERE e.correlation_id = u.id`
+		WHERE e.correlation_id = u.id AND (u.status <> '' OR e.attempts <= u.attempts)`
 	recordCallbacks = `
 		UPDATE {events} e SET
 			callback = CASE u.callback WHEN '' THEN e.callback ELSE u.callback END,
@@ -44,7 +44,7 @@ const (
 			SELECT * FROM unnest(?::text[], ?::text[], ?::bigint[], ?::bigint[])
 				AS u (id, callback, attempts, wait) ORDER BY id COLLATE "C"
 		) u
-		WHERE e.correlation_id = u.id`
+		WHERE e.correlation_id = u.id AND (u.callback <> '' OR e.callback_attempts <= u.attempts)`
 
 	// What a redrive moves is one topic's entries between two ids. Their payloads do not leave the server.
 	moveEntries = `

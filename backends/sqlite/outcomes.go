@@ -12,12 +12,13 @@ const (
 		UPDATE events SET status = ?, attempts = ?, next_attempt_at = 0, response = ?, updated_at = ?
 		WHERE correlation_id = ?`
 	updateWaitingEvent = `
-		UPDATE events SET attempts = ?, next_attempt_at = ?, updated_at = ? WHERE correlation_id = ?`
+		UPDATE events SET attempts = ?1, next_attempt_at = ?2, updated_at = ?3 WHERE correlation_id = ?4 AND attempts <= ?1`
 	updateCallback = `
 		UPDATE events SET callback = ?, callback_attempts = ?, callback_next_at = 0, callback_updated_at = ?
 		WHERE correlation_id = ?`
 	updateWaitingCallback = `
-		UPDATE events SET callback_attempts = ?, callback_next_at = ?, callback_updated_at = ? WHERE correlation_id = ?`
+		UPDATE events SET callback_attempts = ?1, callback_next_at = ?2, callback_updated_at = ?3
+		WHERE correlation_id = ?4 AND callback_attempts <= ?1`
 )
 
 // RecordEvents implements sqlstore.Dialect.
