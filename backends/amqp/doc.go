@@ -13,7 +13,12 @@
 // for each length of wait in use, TOPIC#wait#MILLISECONDS. All are declared where they are missing; one that exists with other
 // arguments is ErrMismatch, and then nothing is declared. Statuses, dead letters, jobs, settings, exports and audit are the store's,
 // and so is a queue for what is on its way to the broker: redriven entries, callbacks, and events whose id the client chose go
-// into it in the transaction that says why, and a relay hands them on. See package apart for why.
+// into it in the transaction that says why, and a relay hands them on.
+//
+// The backend has three connections: to publish, to consume, and for the rest. The user needs configure, write and read on the
+// queues of its topics, and write on amq.default, the default exchange. Services that share a virtual host need prefixes of their own:
+// Config.QueuePrefix, or TopicPrefix of the service. A policy that limits the length of queues or the age of messages has the broker
+// drop what it hits, into TOPIC#dropped and so into the DLQ, whose entry says why; one with "expires" would delete queues.
 //
 // # What is promised
 //
@@ -30,8 +35,11 @@
 // back apart. When only the connection broke, what this process has in hand is known when it comes back: a handler that runs
 // goes on, and no attempt is lost. To other replicas what was handed out counts as started.
 //
-// Waits are made by the broker: they survive restarts and hold no consumer. They are rounded up by an eighth at most, so that all that
-// wait in one queue wait equally long; longer ones than 49 days take several turns.
+// Waits are made by the broker: they survive restarts and hold no consumer. They are rounded up, by a quarter at most and by 15 seconds
+// at most, so that all that wait in one queue wait equally long; those over a minute are made in several turns. A topic has at most
+// 113 such queues, and as a rule eight.
+//
+// A handler may take no longer than the broker's consumer_timeout, 30 minutes unless it is configured: its message is delivered again then.
 //
 // # Why not watermill-amqp
 //
@@ -47,5 +55,13 @@
 //
 // From 4.0 on a quorum queue drops what was delivered 20 times, unless it has a limit of its own: the limit here is larger, and what
 // is dropped all the same goes to TOPIC#dropped and from there into the DLQ. Nothing is ever answered with a nack, whose meaning
-// changed. Mirrored classic queues, which are gone, are not used.
+// changed. Mirrored classic queues, which are gone, are not used. What a delivery says of itself was tried by hand-made deliveries;
+// the servers of the tests are RabbitMQ 3.10.
+//
+// # RabbitMQ 3
+//
+// One that is killed within half a second after a quorum queue was made loses it, so new queues are used a second later. One that is
+// killed and started again sometimes leaves a queue without a leader; nobody can use that one until an operator has it
+// elect one (rabbitmqctl eval) or starts the broker once more. Waits pass such a queue over; a topic's own cannot be passed over:
+// intake answers 503 and says so. Dead-lettering that loses nothing needs the feature flag stream_queue, which is on in new brokers.
 package amqp
