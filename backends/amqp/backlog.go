@@ -54,9 +54,9 @@ func (b *backlogs) atBroker(topic string) (total asyncevents.Backlog, err error)
 		return total, err
 	}
 	for _, name := range []string{queue, droppedOf(queue)} {
-		q, _, err := b.broker.queues.link.inspect(conn, name)
-		if err != nil {
-			return total, err
+		q, there, err := b.broker.queues.link.inspect(conn, name)
+		if err != nil || !there {
+			return total, err // without it, nothing waits for it
 		}
 		total.Ready += int64(q.Messages)
 	}
@@ -72,13 +72,13 @@ func (b *backlogs) atBroker(topic string) (total asyncevents.Backlog, err error)
 }
 
 // waitsOf returns the lengths of wait that have a queue. Nothing tells of those that other processes declared, so all of them are asked
-// for, once: for each that is missing RabbitMQ writes a line into its log. Those that another process uses first from then on are
-// not counted.
+// for, once, where the topic is older than this process: for each that is missing RabbitMQ writes a line into its log. Those that
+// another process uses first from then on are not counted.
 func (b *backlogs) waitsOf(conn *amqp.Connection, queue string) ([]int64, error) {
 	b.mu.Lock()
 	found := b.waits[queue]
 	b.mu.Unlock()
-	if found == nil {
+	if found == nil && !b.broker.queues.isNew(queue) {
 		var err error
 		if found, err = b.scan(conn, queue); err != nil {
 			return nil, err

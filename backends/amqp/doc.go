@@ -37,7 +37,7 @@
 //
 // Waits are made by the broker: they survive restarts and hold no consumer. They are rounded up, by a quarter at most and by 15 seconds
 // at most, so that all that wait in one queue wait equally long; those over a minute are made in several turns. A topic has at most
-// 113 such queues, and as a rule eight.
+// 112 such queues, and as a rule eight.
 //
 // A handler may take no longer than the broker's consumer_timeout, 30 minutes unless it is configured: its message is delivered again then.
 //

@@ -107,6 +107,7 @@ type topology struct {
 	conn  *amqp.Connection // on which the known ones were declared
 	known map[place]struct{}
 	used  map[place]struct{}  // all that this process ever declared
+	fresh map[string]struct{} // topics' queues that this process made
 	ill   map[place]time.Time // waits that did not confirm a message, and when
 }
 
@@ -122,6 +123,9 @@ func (t *topology) ensure(p place, until time.Time) error {
 	}
 	done := t.flight.DoChan(p.name(), func() (any, error) {
 		made, err := t.declareAll(conn, p.declarations())
+		if made && p.wait == 0 {
+			t.noteNew(p.queue)
+		}
 		if made {
 			t.awaitNoted()
 		}
@@ -177,6 +181,21 @@ func (t *topology) awaitNoted() {
 		left = noteTime - time.Since(t.made)
 		t.mu.Unlock()
 	}
+}
+
+// noteNew notes that a topic's queue was made.
+func (t *topology) noteNew(queue string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.fresh[queue] = struct{}{}
+}
+
+// isNew is whether this process made a topic's queue.
+func (t *topology) isNew(queue string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, fresh := t.fresh[queue]
+	return fresh
 }
 
 // illTime is how long a queue that does not confirm is passed over.

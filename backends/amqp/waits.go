@@ -13,8 +13,8 @@ const (
 	waitSteps = 4
 	// waitLeast is the shortest of them, in milliseconds.
 	waitLeast = 16
-	// waitMost is the longest wait that a queue can make: RabbitMQ counts milliseconds in 32 bits.
-	waitMost = (1<<32 - 1) * time.Millisecond
+	// waitMost is the longest of them, 43 days: RabbitMQ counts milliseconds in 32 bits.
+	waitMost = 7 << 29 * time.Millisecond
 )
 
 // waitOnce is how long a wait must be to be made in turns, each a bit shorter than what is left, so that what it is rounded up by is
@@ -36,8 +36,13 @@ func turn(d time.Duration) int64 {
 	if d < waitOnce || d >= waitMost {
 		return ms
 	}
-	shift := bits.Len64(uint64(ms)) - bits.Len64(waitSteps) //nolint:gosec // positive
-	return max(ms-1<<max(shift, 0), waitLeast)
+	return stepDown(ms)
+}
+
+// stepDown returns the next shorter length of wait, in milliseconds.
+func stepDown(ms int64) int64 {
+	shift := max(bits.Len64(uint64(ms-1))-bits.Len64(waitSteps), 0) //nolint:gosec // positive
+	return max(ms-1<<shift, waitLeast)
 }
 
 // steps are all lengths of wait there are, in milliseconds.
@@ -59,7 +64,10 @@ func stepsOf(policy retry.Policy) (all []int64) {
 		shortest := bare.Backoff(attempt)
 		longest := shortest + time.Duration(max(policy.Jitter, 0)*float64(shortest))
 		for d := shortest; ; d = time.Duration(stepUp(d))*time.Millisecond + 1 {
-			all = append(all, stepUp(min(d, longest)), turn(min(d, longest)))
+			ms := stepUp(min(d, longest))
+			if all = append(all, ms); ms >= waitOnce.Milliseconds() {
+				all = append(all, stepDown(ms))
+			}
 			if d >= longest {
 				break
 			}
