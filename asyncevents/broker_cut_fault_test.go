@@ -237,7 +237,7 @@ func TestQueueDeleted(t *testing.T) {
 		awaitIdle(t, s, asyncevents.EventsQueue)
 	}
 	post("nothing")
-	for _, name := range []string{"", "#dropped", "#wait#8", ""} {
+	for _, name := range []string{"", "#dropped", "#wait#16", ""} {
 		require.True(t, exists(t, broker, queue+name), name)
 		deleteQueue(t, broker, queue+name)
 		post(fmt.Sprint(len(p.ids), name))

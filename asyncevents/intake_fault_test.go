@@ -80,6 +80,7 @@ func TestSameIDAtOnce(t *testing.T) {
 			}
 			calling.Wait()
 		}
+		await(t, "a run of each", func() bool { return seen.perEvent()[1] >= ids })
 		awaitIdle(t, s, asyncevents.EventsQueue)
 		assert.EqualValues(t, ids, fresh.Load())
 		assert.Equal(t, map[int]int{1: ids}, seen.perEvent())

@@ -168,14 +168,12 @@ func (t *topology) note(conn *amqp.Connection, p place) {
 	t.used[p] = struct{}{}
 }
 
-// awaitNoted waits until the broker has noted a queue that was made just now, for a while: it may be that somebody makes queues
-// all the time.
+// awaitNoted waits until the broker has noted a queue that was made just now. Whoever makes queues all the time waits as long.
 func (t *topology) awaitNoted() {
 	t.mu.Lock()
 	t.made = time.Now()
 	t.mu.Unlock()
-	most := time.Now().Add(2 * noteTime)
-	for left := noteTime; left > 0 && time.Now().Before(most) && t.closing.Err() == nil; {
+	for left := noteTime; left > 0 && t.closing.Err() == nil; {
 		pause(t.closing, left)
 		t.mu.Lock()
 		left = noteTime - time.Since(t.made)
