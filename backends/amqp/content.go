@@ -123,7 +123,7 @@ func isFree(key string) bool {
 
 // read returns what a delivery carries, and how often the same copy was delivered before. damage is why it could not be decoded.
 func read(d *amqp.Delivery) (c content, before int, damage error) {
-	c = content{uuid: d.MessageId, payload: d.Body, metadata: make(message.Metadata, len(d.Headers))}
+	c = content{uuid: d.MessageId, payload: d.Body, metadata: message.Metadata{}}
 	packed := false
 	for key, value := range d.Headers {
 		switch key {

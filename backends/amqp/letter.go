@@ -2,7 +2,6 @@ package amqp
 
 import (
 	"bytes"
-	"maps"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -49,14 +48,15 @@ func (l *letter) suspect() bool { return l.check || l.lost > 0 || l.astray }
 // attempt is the number of the start that is under way or comes next, since the last redrive.
 func (l *letter) attempt() int { return l.starts + l.lost + 1 }
 
-// claimed is what the engine and the handler see. It shares nothing with the letter, because what follows is made of that.
+// claimed is what the engine sees. The handler's message is made of it: that shares the payload, which what follows the letter needs as
+// it is, and gets metadata of its own.
 func (l *letter) claimed() queue.Claimed {
 	c := queue.Claimed{
 		ID: l.id, Owner: l.owner, UUID: l.uuid, Payload: bytes.Clone(l.payload),
 		Attempt: l.attempt(), Redrives: l.redrives, History: l.history, ClaimedAt: l.claimedAt, Damage: l.damage,
 	}
 	if l.damage == nil {
-		c.Metadata = maps.Clone(l.metadata)
+		c.Metadata = l.metadata
 	}
 	return c
 }
