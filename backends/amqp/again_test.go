@@ -46,7 +46,7 @@ func TestDeliveredAgainOnTheSameChannel(t *testing.T) {
 				return n, on
 			}
 			_, on := tags()
-			require.NoError(t, on.ch.Recover(true))
+			require.NoError(t, on.ch.Recover(true)) //nolint:staticcheck // old, and it does what is needed here
 			require.Eventually(t, func() bool {
 				n, _ := tags()
 				return n == 2

@@ -130,9 +130,10 @@ func (l *link) lost(cause error) {
 	untried := errors.Is(l.cause, errUntried)
 	l.cause, l.blocked = cause, ""
 	l.note()
-	if !errors.Is(cause, ErrClosed) && !(untried && isFinal(cause)) { // that ends the start
-		l.down.say(cause)
+	if errors.Is(cause, ErrClosed) || untried && isFinal(cause) { // that ends the start
+		return
 	}
+	l.down.say(cause)
 }
 
 func (l *link) block(b amqp.Blocking) {

@@ -33,7 +33,6 @@ type stream struct {
 	letters map[int64]*letter // in hand, by id
 	copies  map[int64]*letter // the same by the name of the copy, and those that are over
 	ready   []*letter         // may be claimed, or was when it came
-	heard   time.Time         // when the last delivery came
 
 	odd       sync.WaitGroup  // letters that are being examined
 	quiet     chan struct{}   // closed when the broker delivers no more, after stopping

@@ -74,8 +74,8 @@ func (s *subscriber) Close() error {
 
 // serve runs a stream until one of the channels closes, and then until the engine on it has ended.
 func (s *stream) serve(engine *queue.Subscriber, unsubscribed, closing <-chan struct{}) {
-	s.broker.enter(s)
-	defer s.broker.leave(s)
+	s.enter(s)
+	defer s.leave(s)
 	ctx, cancel := context.WithCancel(context.Background())
 	go s.run(ctx)
 	select {
