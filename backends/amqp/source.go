@@ -65,7 +65,7 @@ func (s *source) run(closing context.Context) {
 
 // consume consumes on one channel, until that is lost or closing ends.
 func (s *source) consume(closing context.Context, conn *amqp.Connection) error {
-	if err := s.queues.again(place{queue: s.stream.queue}, time.Now().Add(dialTimeout)); err != nil {
+	if err := s.queues.declare(place{queue: s.stream.queue}, time.Now().Add(dialTimeout)); err != nil {
 		return err
 	}
 	ch, err := conn.Channel()

@@ -93,7 +93,7 @@ func (b *broker) prepare(topic string) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	err = b.queues.ensure(place{queue: name}, time.Now().Add(b.cfg.PublishTimeout))
+	err = b.queues.declare(place{queue: name}, time.Now().Add(b.cfg.PublishTimeout))
 	if errors.Is(err, ErrDisconnected) || errors.Is(err, ErrUnconfirmed) {
 		err = nil
 	}

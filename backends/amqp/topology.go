@@ -106,6 +106,7 @@ type topology struct {
 	made  time.Time        // when the latest queue was made
 	conn  *amqp.Connection // on which the known ones were declared
 	known map[place]struct{}
+	young map[place]time.Time // what this process made, and did not find noted yet
 	used  map[place]struct{}  // all that this process ever declared
 	fresh map[string]struct{} // topics' queues that this process made
 	ill   map[place]time.Time // waits that did not confirm a message, and when
@@ -121,19 +122,28 @@ func (t *topology) ensure(p place, until time.Time) error {
 	if t.knows(conn, p) {
 		return nil
 	}
-	done := t.flight.DoChan(p.name(), func() (any, error) {
-		made, err := t.declareAll(conn, p.declarations())
-		if made && p.wait == 0 {
-			t.noteNew(p.queue)
-		}
-		if made {
-			t.awaitNoted()
-		}
+	return t.await(p, p.name(), until, func() error {
+		err := t.make(conn, p)
 		if err == nil {
+			t.awaitNoted(p)
 			t.note(conn, p)
 		}
-		return nil, err
+		return err
 	})
+}
+
+// declare declares the queue of a place and those that belong to it, for a consumer: it can begin before the broker has noted them.
+func (t *topology) declare(p place, until time.Time) error {
+	conn, err := t.link.now()
+	if err != nil {
+		return fmt.Errorf("declare queue %q: %w", p.name(), err)
+	}
+	return t.await(p, "consume "+p.name(), until, func() error { return t.make(conn, p) })
+}
+
+// await does something about a place once for all who ask for it at the same time, and waits for that until a time.
+func (t *topology) await(p place, key string, until time.Time, do func() error) error {
+	done := t.flight.DoChan(key, func() (any, error) { return nil, do() })
 	late := time.NewTimer(time.Until(until))
 	defer late.Stop()
 	select {
@@ -147,6 +157,25 @@ func (t *topology) ensure(p place, until time.Time) error {
 	case <-t.closing.Done():
 		return fmt.Errorf("declare queue %q: %w: %w", p.name(), errNotSent, ErrClosed)
 	}
+}
+
+// make declares the queues of a place, and notes whether any was missing.
+func (t *topology) make(conn *amqp.Connection, p place) error {
+	made, err := t.declareAll(conn, p.declarations())
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil {
+		t.used[p] = struct{}{}
+	}
+	if !made {
+		return err
+	}
+	t.made = time.Now()
+	t.young[p] = t.made
+	if p.wait == 0 {
+		t.fresh[p.queue] = struct{}{}
+	}
+	return err
 }
 
 func (t *topology) knows(conn *amqp.Connection, p place) bool {
@@ -165,27 +194,22 @@ func (t *topology) note(conn *amqp.Connection, p place) {
 	if t.conn == conn {
 		t.known[p] = struct{}{}
 	}
-	t.used[p] = struct{}{}
 }
 
-// awaitNoted waits until the broker has noted a queue that was made just now. Whoever makes queues all the time waits as long.
-func (t *topology) awaitNoted() {
-	t.mu.Lock()
-	t.made = time.Now()
-	t.mu.Unlock()
-	for left := noteTime; left > 0 && t.closing.Err() == nil; {
-		pause(t.closing, left)
+// awaitNoted waits until the broker has noted the queues of a place, where this process made them a moment ago. Whoever makes queues
+// all the time waits as long.
+func (t *topology) awaitNoted(p place) {
+	for t.closing.Err() == nil {
 		t.mu.Lock()
-		left = noteTime - time.Since(t.made)
+		left := noteTime - time.Since(t.made)
+		if _, young := t.young[p]; !young || left <= 0 {
+			delete(t.young, p)
+			t.mu.Unlock()
+			return
+		}
 		t.mu.Unlock()
+		pause(t.closing, left)
 	}
-}
-
-// noteNew notes that a topic's queue was made.
-func (t *topology) noteNew(queue string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.fresh[queue] = struct{}{}
 }
 
 // isNew is whether this process made a topic's queue.
