@@ -66,6 +66,7 @@ func newBroker(ctx context.Context, url string, cfg *Config) (*broker, error) {
 func (b *broker) Close() error {
 	b.stop()
 	b.work.Wait()
+	b.queues.close()
 	return nil
 }
 

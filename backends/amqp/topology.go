@@ -101,6 +101,7 @@ type topology struct {
 	link    *link
 	closing context.Context
 	flight  singleflight.Group
+	busy    sync.RWMutex // held for reading while something is declared
 
 	mu    sync.Mutex
 	made  time.Time        // when the latest queue was made
@@ -132,6 +133,12 @@ func (t *topology) ensure(p place, until time.Time) error {
 	})
 }
 
+// close waits until nothing is being declared any more. closing has ended, and the connections are closed.
+func (t *topology) close() {
+	t.busy.Lock()
+	defer t.busy.Unlock()
+}
+
 // declare declares the queue of a place and those that belong to it, for a consumer: it can begin before the broker has noted them.
 func (t *topology) declare(p place, until time.Time) error {
 	conn, err := t.link.now()
@@ -143,7 +150,14 @@ func (t *topology) declare(p place, until time.Time) error {
 
 // await does something about a place once for all who ask for it at the same time, and waits for that until a time.
 func (t *topology) await(p place, key string, until time.Time, do func() error) error {
-	done := t.flight.DoChan(key, func() (any, error) { return nil, do() })
+	done := t.flight.DoChan(key, func() (any, error) {
+		t.busy.RLock()
+		defer t.busy.RUnlock()
+		if t.closing.Err() != nil {
+			return nil, ErrClosed
+		}
+		return nil, do()
+	})
 	late := time.NewTimer(time.Until(until))
 	defer late.Stop()
 	select {
