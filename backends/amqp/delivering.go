@@ -115,7 +115,10 @@ func (s *stream) loses(session *session) {
 		if l.session != session {
 			continue
 		}
-		l.session, l.astray = nil, l.astray || l.owner != 0
+		l.session = nil
+		if l.owner != 0 {
+			l.astray.Store(true)
+		}
 		if l.copy == 0 && l.owner == 0 && !l.ending { // it cannot be known again
 			delete(s.letters, id)
 		}

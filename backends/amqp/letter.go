@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"bytes"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -23,11 +24,11 @@ type letter struct {
 	owner     int64 // the claim that holds it; 0 for none
 	leaseEnd  time.Time
 	claimedAt time.Time
-	astray    bool  // it went back to the broker while it was claimed: somebody else may have it too
-	ending    bool  // its claim is being settled
-	over      bool  // it is settled, and was lost before it could be acknowledged
-	heir      int64 // names the copy that follows it; 0 before there is any
-	copied    bool  // what follows it is with the broker: all that is left to do is to acknowledge it
+	ending    bool        // its claim is being settled
+	over      bool        // it is settled, and was lost before it could be acknowledged
+	heir      int64       // names the copy that follows it; 0 before there is any
+	astray    atomic.Bool // it went back to the broker while it was claimed: somebody else may have it too
+	copied    bool        // what follows it is with the broker: all that is left to do is to acknowledge it
 }
 
 func newLetter(d *amqp.Delivery) *letter {
@@ -43,7 +44,7 @@ func newLetter(d *amqp.Delivery) *letter {
 func (l *letter) free() bool { return l.owner == 0 && l.session != nil && !l.ending }
 
 // suspect is whether another copy of it may be on its way, or have come to an end.
-func (l *letter) suspect() bool { return l.check || l.lost > 0 || l.astray }
+func (l *letter) suspect() bool { return l.check || l.lost > 0 || l.astray.Load() }
 
 // attempt is the number of the start that is under way or comes next, since the last redrive.
 func (l *letter) attempt() int { return l.starts + l.lost + 1 }
