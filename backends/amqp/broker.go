@@ -49,7 +49,7 @@ func newBroker(ctx context.Context, url string, cfg *Config) (*broker, error) {
 	keep, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	controls := newLink("control", dialer(url, cfg, "control"), cfg.Logger)
-	b.queues = &topology{link: controls, closing: keep, used: map[place]struct{}{}, ill: map[place]time.Time{}, young: map[place]time.Time{}, fresh: map[string]struct{}{}}
+	b.queues = newTopology(keep, controls)
 	links := []*link{publishes, b.consumes, controls}
 	for _, l := range links {
 		b.work.Go(func() { l.keep(keep) })

@@ -107,10 +107,18 @@ type topology struct {
 	made  time.Time        // when the latest queue was made
 	conn  *amqp.Connection // on which the known ones were declared
 	known map[place]struct{}
-	young map[place]time.Time // what this process made, and did not find noted yet
+	young map[place]struct{}  // what this process made, and did not find noted yet
 	used  map[place]struct{}  // all that this process ever declared
 	fresh map[string]struct{} // topics' queues that this process made
 	ill   map[place]time.Time // waits that did not confirm a message, and when
+}
+
+// newTopology returns what declares on a link until closing ends.
+func newTopology(closing context.Context, l *link) *topology {
+	return &topology{
+		link: l, closing: closing, known: map[place]struct{}{}, young: map[place]struct{}{}, used: map[place]struct{}{},
+		fresh: map[string]struct{}{}, ill: map[place]time.Time{},
+	}
 }
 
 // ensure declares the queue of a place and those that belong to it, unless it is known to be there. With an error no queue was made
@@ -185,7 +193,7 @@ func (t *topology) make(conn *amqp.Connection, p place) error {
 		return err
 	}
 	t.made = time.Now()
-	t.young[p] = t.made
+	t.young[p] = struct{}{}
 	if p.wait == 0 {
 		t.fresh[p.queue] = struct{}{}
 	}
