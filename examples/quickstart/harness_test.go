@@ -90,11 +90,11 @@ func (s *site) status(t *testing.T, id string) sampleStatus {
 
 func (s *site) await(t *testing.T, id string, want asyncevents.Status) sampleStatus {
 	t.Helper()
-	var seen sampleStatus
-	eventually(t, func() bool {
-		seen = s.status(t, id)
-		return seen.Status == want
-	}, "%s is not %s", id, want)
+	seen := s.status(t, id)
+	for end := time.Now().Add(patience); seen.Status != want; seen = s.status(t, id) {
+		require.True(t, time.Now().Before(end), "%s is not %s but %s after %d attempts", id, want, seen.Status, seen.Attempts)
+		time.Sleep(5 * time.Millisecond)
+	}
 	return seen
 }
 

@@ -113,7 +113,7 @@ func (s *site) environ() []string {
 
 // log is the end of what the server wrote, for errors.
 func (s *site) log() string {
-	const most = 4 << 10
+	const most = 1 << 10 // more would hide what a test says itself
 	log, err := os.ReadFile(s.path("log"))
 	if err != nil {
 		return "its log cannot be read: " + err.Error()
