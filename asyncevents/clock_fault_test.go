@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/dlq"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -51,7 +52,7 @@ func backsOff(t *testing.T, b *asyncevents.Backend) {
 		assertGaps(t, seen.of(e.CorrelationID), backoff, backoff+5*time.Second)
 		require.Len(t, e.Attempts, 5)
 	}
-	_, err := s.DeadLetters().Erase(t.Context(), asyncevents.EventsQueue, 20)
+	_, err := s.DeadLetters().Erase(t.Context(), asyncevents.EventsQueue, dlq.Filter{}, 20)
 	require.NoError(t, err)
 	require.NoError(t, stop())
 }

@@ -219,7 +219,7 @@ func TestKeysBeyond32Bits(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, events, awaitJob(t, s, retry.StateCompleted).Moved)
 		awaitDead(t, s, asyncevents.EventsQueue, 1) // the first fails for ever
-		erased, err := s.DeadLetters().Erase(t.Context(), asyncevents.EventsQueue, 1)
+		erased, err := s.DeadLetters().Erase(t.Context(), asyncevents.EventsQueue, dlq.Filter{}, 1)
 		require.NoError(t, err)
 		assert.EqualValues(t, 1, erased)
 		for range 10 {

@@ -141,7 +141,7 @@ func TestEraseWhileEventsFailIn(t *testing.T) {
 				awaitStatus(t, s, id, asyncevents.StatusFailed)
 			}
 		}
-		erased, err := s.DeadLetters().Erase(t.Context(), asyncevents.EventsQueue, int64(entries))
+		erased, err := s.DeadLetters().Erase(t.Context(), asyncevents.EventsQueue, dlq.Filter{}, int64(entries))
 		require.NoError(t, err)
 		assert.EqualValues(t, entries, erased)
 		late := 5 * hook.steps
@@ -149,7 +149,7 @@ func TestEraseWhileEventsFailIn(t *testing.T) {
 			assert.Contains(t, e.CorrelationID, "late")
 		}
 
-		_, err = s.DeadLetters().Erase(t.Context(), asyncevents.EventsQueue, int64(entries))
+		_, err = s.DeadLetters().Erase(t.Context(), asyncevents.EventsQueue, dlq.Filter{}, int64(entries))
 		var wrong *dlq.CountError
 		require.ErrorAs(t, err, &wrong)
 		assert.Equal(t, dlq.CountError{Confirmed: int64(entries), Present: int64(late)}, *wrong)

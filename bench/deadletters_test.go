@@ -173,7 +173,7 @@ func retryAll(b *testing.B, backend *asyncevents.Backend, dead int) float64 {
 // eraseAll erases the DLQ and returns its pace.
 func eraseAll(b *testing.B, backend *asyncevents.Backend, dead int) float64 {
 	started := time.Now()
-	erased, err := manager(backend).Erase(context.Background(), asyncevents.EventsQueue, int64(dead))
+	erased, err := manager(backend).Erase(context.Background(), asyncevents.EventsQueue, dlq.Filter{}, int64(dead))
 	must(b, err)
 	if erased != int64(dead) {
 		b.Fatalf("%d erased", erased)

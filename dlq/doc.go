@@ -20,7 +20,7 @@
 //		fmt.Println(entry.ID, entry.Failure.Message, len(entry.Attempts))
 //	}
 //	entry, err := manager.RetryOldest(ctx, "orders") // back to the topic it came from
-//	erased, err := manager.Erase(ctx, "orders", page.Total-1)
+//	erased, err := manager.Erase(ctx, "orders", dlq.Filter{}, page.Total-1)
 //
 // # Guarantees
 //

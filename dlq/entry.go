@@ -21,6 +21,8 @@ var (
 	ErrNotFound = errors.New("dead letter not found")
 	// ErrBadCursor is returned by List for a cursor that it did not hand out.
 	ErrBadCursor = errors.New("malformed cursor")
+	// ErrBadFilter is returned for a Filter outside of its limits. It comes with every fault.
+	ErrBadFilter = errors.New("malformed filter")
 	// ErrNotHeld is returned by Add when the message was claimed by somebody else meanwhile: the caller's outcome no
 	// longer counts.
 	ErrNotHeld = errors.New("message is no longer held")

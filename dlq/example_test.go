@@ -106,10 +106,10 @@ func ExampleManager() {
 	fmt.Println("back to", moved.Topic, "is", moved.MessageID)
 
 	var count *dlq.CountError
-	if _, err := manager.Erase(ctx, "orders", 3); errors.As(err, &count) {
+	if _, err := manager.Erase(ctx, "orders", dlq.Filter{}, 3); errors.As(err, &count) {
 		fmt.Println("there are only", count.Present)
 	}
-	erased, err := manager.Erase(ctx, "orders", 2)
+	erased, err := manager.Erase(ctx, "orders", dlq.Filter{}, 2)
 	fmt.Println("erased", erased, err)
 	// Output:
 	// 1 order-1 no such article

@@ -83,7 +83,9 @@ func (f *fake) List(_ context.Context, p dlq.ListParams) ([]dlq.Entry, error) {
 	}
 	var out []dlq.Entry
 	for _, e := range f.entries {
-		if e.Queue == p.Queue && e.ID > p.After && (p.ID == 0 || p.ID == e.ID) && len(out) < p.Limit {
+		meant := e.Queue == p.Queue && e.ID > p.After && (p.UpTo == 0 || e.ID <= p.UpTo) && (p.ID == 0 || p.ID == e.ID) &&
+			(p.CorrelationID == "" || p.CorrelationID == e.CorrelationID) && (p.Signature == "" || p.Signature == e.Failure.Signature())
+		if meant && len(out) < p.Limit {
 			out = append(out, e)
 		}
 	}
@@ -121,7 +123,8 @@ func (f *fake) Erase(_ context.Context, p dlq.EraseParams) (int64, error) {
 	f.erases = append(f.erases, p)
 	var n int64
 	f.entries = slices.DeleteFunc(f.entries, func(e dlq.Entry) bool {
-		gone := e.Queue == p.Queue && e.ID <= p.UpTo && n < int64(p.Limit)
+		asked := slices.Contains(p.IDs, e.ID) || p.IDs == nil && e.ID <= p.UpTo && n < int64(p.Limit)
+		gone := e.Queue == p.Queue && asked
 		if gone {
 			n++
 		}
@@ -152,5 +155,7 @@ func (f *fake) Stat(_ context.Context, queue string) (dlq.Stats, error) {
 func (f *fake) Snapshot(context.Context, string, func(dlq.Stats, iter.Seq2[dlq.Entry, error]) error) error {
 	return errAway
 }
+
+func (f *fake) Groups(context.Context, string, int) ([]dlq.Group, error) { return nil, errAway }
 
 func (f *fake) MarkExported(context.Context, string, int64) error { return errAway }

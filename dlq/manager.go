@@ -38,24 +38,6 @@ func NewManager(store Store, logger *slog.Logger) *Manager {
 	return &Manager{store: store, logger: logger}
 }
 
-// Query asks for one page of a DLQ.
-type Query struct {
-	// Cursor is the NextCursor of the page before; empty for the first one.
-	Cursor string
-	// Limit is the largest number of entries on the page, up to 1,000; more counts as 1,000. Defaults to 50.
-	Limit int
-}
-
-// Page is a part of a DLQ, oldest entries first.
-type Page struct {
-	// Entries is never nil.
-	Entries []Entry
-	// NextCursor asks for the page after this one; empty on the last one.
-	NextCursor string
-	// Total is how many entries the whole DLQ holds.
-	Total int64
-}
-
 // CountError is returned by Erase when the DLQ does not hold as many entries as the caller confirmed.
 type CountError struct {
 	// Confirmed is what the caller named, Present how many entries the DLQ holds.
@@ -65,37 +47,6 @@ type CountError struct {
 // Error says both numbers.
 func (e *CountError) Error() string {
 	return fmt.Sprintf("the DLQ holds %d entries, not the confirmed %d", e.Present, e.Confirmed)
-}
-
-// List returns one page of a DLQ, oldest first. Pages follow the ids, so that none is skipped or shown twice while
-// entries come and go. It returns ErrBadCursor for a cursor that it did not hand out.
-func (m *Manager) List(ctx context.Context, queue string, q Query) (Page, error) {
-	after, err := parseCursor(q.Cursor)
-	if err != nil {
-		return Page{}, fmt.Errorf("dlq: list %s: %w", queue, err)
-	}
-	stats, err := m.Stat(ctx, queue)
-	if err != nil {
-		return Page{}, err
-	}
-	limit := pageSize(q.Limit)
-	entries, err := m.store.List(ctx, ListParams{Queue: queue, After: after, Limit: limit + 1})
-	if err != nil {
-		return Page{}, fmt.Errorf("dlq: list %s: %w", queue, err)
-	}
-	page := Page{Entries: append([]Entry{}, entries...), Total: stats.Count}
-	if len(entries) > limit {
-		page.Entries = page.Entries[:limit]
-		page.NextCursor = formatCursor(page.Entries[limit-1].ID)
-	}
-	return page, nil
-}
-
-func pageSize(limit int) int {
-	if limit <= 0 {
-		return DefaultPage
-	}
-	return min(limit, MaxPage)
 }
 
 // Get returns one entry, or ErrNotFound.
@@ -158,20 +109,37 @@ func (m *Manager) retry(ctx context.Context, params RedriveParams) (Entry, error
 	return entry, nil
 }
 
-// Erase removes everything that stands in the DLQ when it is called, for good, and returns how many entries that were.
-// confirm is how many the caller believes there are; where it differs, nothing is erased and the error is a
+// Groups returns the causes of the failures in a DLQ, those with most entries first: at most limit of them, up to 1,000. A
+// limit of 0 or less means 50.
+func (m *Manager) Groups(ctx context.Context, queue string, limit int) ([]Group, error) {
+	groups, err := m.store.Groups(ctx, queue, pageSize(limit))
+	if err != nil {
+		return nil, fmt.Errorf("dlq: group %s: %w", queue, err)
+	}
+	return append([]Group{}, groups...), nil
+}
+
+// Erase removes for good what a filter means of that which stands in the DLQ when it is called, and returns how many entries that
+// were. confirm is how many the caller believes there are; where it differs, nothing is erased and the error is a
 // *CountError. Entries that come in later stay. After another error erased says how many are gone already.
-func (m *Manager) Erase(ctx context.Context, queue string, confirm int64) (erased int64, err error) {
-	stats, err := m.Stat(ctx, queue)
+func (m *Manager) Erase(ctx context.Context, queue string, filter Filter, confirm int64) (erased int64, err error) {
+	count, upTo, err := m.Count(ctx, queue, filter)
 	if err != nil {
 		return 0, err
 	}
-	if stats.Count != confirm {
-		return 0, fmt.Errorf("dlq: erase %s: %w", queue, &CountError{Confirmed: confirm, Present: stats.Count})
+	if count != confirm {
+		return 0, fmt.Errorf("dlq: erase %s: %w", queue, &CountError{Confirmed: confirm, Present: count})
 	}
-	erased, err = m.eraseUpTo(ctx, queue, stats.Newest)
+	if filter.IsZero() {
+		erased, err = m.eraseUpTo(ctx, queue, upTo)
+	} else {
+		erased, err = m.eraseFound(ctx, &search{Queue: queue, Filter: filter, UpTo: upTo})
+	}
+	if err != nil {
+		err = fmt.Errorf("dlq: erase %s, %d erased: %w", queue, erased, err)
+	}
 	if erased > 0 {
-		m.logger.InfoContext(ctx, "dead letters erased", "queue", queue, "erased", erased, "up_to", stats.Newest)
+		m.logger.InfoContext(ctx, "dead letters erased", "queue", queue, "erased", erased, "up_to", upTo)
 	}
 	return erased, err
 }
@@ -179,11 +147,26 @@ func (m *Manager) Erase(ctx context.Context, queue string, confirm int64) (erase
 func (m *Manager) eraseUpTo(ctx context.Context, queue string, upTo int64) (erased int64, err error) {
 	for upTo > 0 {
 		n, err := m.store.Erase(ctx, EraseParams{Queue: queue, UpTo: upTo, Limit: eraseChunk})
-		if err != nil {
-			return erased, fmt.Errorf("dlq: erase %s, %d erased: %w", queue, erased, err)
+		if err != nil || n == 0 {
+			return erased, err
 		}
-		if n == 0 {
-			break
+		erased += n
+	}
+	return erased, nil
+}
+
+func (m *Manager) eraseFound(ctx context.Context, s *search) (erased int64, err error) {
+	for !s.done {
+		found, err := m.look(ctx, s, eraseChunk, eraseChunk)
+		if err != nil {
+			return erased, err
+		}
+		if len(found) == 0 {
+			continue
+		}
+		n, err := m.store.Erase(ctx, EraseParams{Queue: s.Queue, IDs: idsOf(found)})
+		if err != nil {
+			return erased, err
 		}
 		erased += n
 	}

@@ -56,7 +56,7 @@ func TestManagerListLimits(t *testing.T) {
 	}
 	page, err := m.List(t.Context(), "callbacks", dlq.Query{})
 	require.NoError(t, err)
-	assert.Equal(t, dlq.Page{Entries: []dlq.Entry{}}, page, "an empty page, not null")
+	assert.Equal(t, dlq.Page{Entries: []dlq.Entry{}, Complete: true}, page, "an empty page, not null")
 	m, _ = filled(t, 50)
 	page, err = m.List(t.Context(), "events", dlq.Query{})
 	require.NoError(t, err)
@@ -113,14 +113,14 @@ func TestManagerRetryOldest(t *testing.T) {
 func TestManagerErase(t *testing.T) {
 	t.Parallel()
 	m, f := filled(t, 2500)
-	_, err := m.Erase(t.Context(), "events", 2499)
+	_, err := m.Erase(t.Context(), "events", dlq.Filter{}, 2499)
 	var count *dlq.CountError
 	require.ErrorAs(t, err, &count)
 	assert.Equal(t, int64(2500), count.Present)
 	assert.Empty(t, f.erases)
 
 	f.onErase = func() { f.add(dlq.Entry{Queue: "events"}) }
-	erased, err := m.Erase(t.Context(), "events", 2500)
+	erased, err := m.Erase(t.Context(), "events", dlq.Filter{}, 2500)
 	require.NoError(t, err)
 	assert.Equal(t, int64(2500), erased)
 	for _, p := range f.erases {
@@ -136,12 +136,12 @@ func TestManagerEraseSaysWhatIsGone(t *testing.T) {
 	t.Parallel()
 	m, f := filled(t, 1500)
 	f.onErase = func() { f.away = true }
-	erased, err := m.Erase(t.Context(), "events", 1500)
+	erased, err := m.Erase(t.Context(), "events", dlq.Filter{}, 1500)
 	require.ErrorIs(t, err, errAway)
 	assert.Equal(t, int64(1000), erased)
 
 	m, f = filled(t, 0)
-	erased, err = m.Erase(t.Context(), "events", 0)
+	erased, err = m.Erase(t.Context(), "events", dlq.Filter{}, 0)
 	require.NoError(t, err)
 	assert.Zero(t, erased)
 	assert.Empty(t, f.erases)
@@ -193,7 +193,7 @@ func TestManagerLogsNoPayload(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, log.String(), "queue=events id=1 correlation_id=corr")
 	f.fill(t, 1)
-	_, err = m.Erase(t.Context(), "events", 1)
+	_, err = m.Erase(t.Context(), "events", dlq.Filter{}, 1)
 	require.NoError(t, err)
 	assert.Contains(t, log.String(), "erased=1")
 	assert.NotContains(t, log.String(), "secret")

@@ -25,12 +25,14 @@ type Store interface {
 	// entry itself when one was asked for. Ids that are not there (any more) are passed over.
 	Redrive(ctx context.Context, params RedriveParams) (Redriven, error)
 
-	// Erase removes the oldest entries with an id of at most UpTo, at most Limit of them, for good, and returns how
-	// many it removed.
+	// Erase removes entries for good, and returns how many it removed. Ids that are not there (any more) are passed over.
 	Erase(ctx context.Context, params EraseParams) (int64, error)
 
 	// Stat returns the present size of a DLQ. A DLQ that never held an entry is empty, not an error.
 	Stat(ctx context.Context, queue string) (Stats, error)
+
+	// Groups returns the causes of the failures in a DLQ, those with most entries first, at most limit of them.
+	Groups(ctx context.Context, queue string, limit int) ([]Group, error)
 
 	// Snapshot calls read with one consistent view of a DLQ: Stats and the entries, oldest first, as they stood at one
 	// moment, whatever is added, moved or erased meanwhile, in constant memory. It returns what read returns. The sequence
@@ -51,6 +53,10 @@ type ListParams struct {
 	After int64
 	// UpTo, when not 0, asks for entries with an id of at most that.
 	UpTo int64
+	// CorrelationID and Signature, when not empty, ask for entries of that event and of that cause; see Failure.Signature.
+	CorrelationID, Signature string
+	// From and To, when not zero, ask for entries with a CreatedAt of at least From, and before To.
+	From, To time.Time
 	// Limit is the largest number of entries returned. It must be positive.
 	Limit int
 }
@@ -80,10 +86,12 @@ type Redriven struct {
 	Entries []Entry
 }
 
-// EraseParams say which entries Erase removes.
+// EraseParams say which entries Erase removes: those in IDs, or else the oldest Limit entries with an id of at most UpTo.
 type EraseParams struct {
 	// Queue names the DLQ.
 	Queue string
+	// IDs names the entries to remove. When it is set, UpTo and Limit are not read.
+	IDs []int64
 	// UpTo is the largest id to remove.
 	UpTo int64
 	// Limit is the largest number of entries to remove. It must be positive.

@@ -53,8 +53,8 @@ func (c *call) isAPI() bool {
 	return len(c.place.segments) > 0 && c.place.segments[0] == "api"
 }
 
-// check refuses unknown queues and, in the API, unknown parameters and fields of the body: one that was meant as a filter
-// and is not read would make the call do more than was asked for.
+// check refuses unknown queues and, in the API, unknown parameters and fields of the body, and empty ones of a filter: what was
+// meant as a filter and is not read would make the call do more than was asked for.
 func (c *call) check() error {
 	if c.queue != "" && !slices.Contains(queueNames, c.queue) {
 		return newQueueProblem()
@@ -62,9 +62,12 @@ func (c *call) check() error {
 	if !c.isAPI() {
 		return nil
 	}
-	for name := range c.r.URL.Query() {
+	for name, values := range c.r.URL.Query() {
 		if !slices.Contains(c.route.params, name) {
 			return newUnsupportedProblem("Parameter", name)
+		}
+		if slices.Contains(filterParams, name) && slices.Contains(values, "") {
+			return newMalformedProblem("Parameter '" + name + "' is empty")
 		}
 	}
 	if !c.route.changes() {

@@ -21,9 +21,9 @@ var entryRoutes = routes{
 		serve: eraseEntries, back: "queues/{queue}", done: flashErased},
 
 	{method: http.MethodGet, pattern: "api/queues/{queue}/entries", action: ActionView,
-		params: []string{paramLimit, paramCursor}, serve: listEntries},
+		params: slices.Concat([]string{paramLimit, paramCursor}, filterParams), serve: listEntries},
 	{method: http.MethodDelete, pattern: "api/queues/{queue}/entries", action: ActionErase, audit: "erase",
-		params: []string{paramConfirm}, serve: eraseEntries},
+		params: slices.Concat([]string{paramConfirm}, filterParams), serve: eraseEntries},
 	{method: http.MethodGet, pattern: "api/queues/{queue}/entries/{id}", action: ActionView, serve: getEntry},
 	{method: http.MethodPost, pattern: "api/queues/{queue}/entries/{id}/retry", action: ActionRetry, audit: "retry",
 		serve: retryEntry},
@@ -67,6 +67,7 @@ func (l entryList) appendJSON(dst []byte) ([]byte, error) {
 		dst = append(append(dst, `,"next_cursor":`...), cursor...)
 	}
 	dst = strconv.AppendInt(append(dst, `,"total":`...), l.Total, 10)
+	dst = strconv.AppendBool(append(dst, `,"complete":`...), l.Complete)
 	return append(dst, '}'), nil
 }
 
@@ -81,8 +82,12 @@ func (c *call) entries() (dlq.Page, error) {
 	if err != nil {
 		return dlq.Page{}, err
 	}
-	query := dlq.Query{Cursor: c.r.URL.Query().Get(paramCursor), Limit: limit}
-	return c.dlq.List(c.r.Context(), c.queue, query)
+	params := c.r.URL.Query()
+	filter, err := filterOf(params)
+	if err != nil {
+		return dlq.Page{}, err
+	}
+	return c.dlq.List(c.r.Context(), c.queue, dlq.Query{Filter: filter, Cursor: params.Get(paramCursor), Limit: limit})
 }
 
 func getEntry(c *call) (answer, error) {
@@ -132,14 +137,18 @@ type erasedJSON struct {
 }
 
 func eraseEntries(c *call) (answer, error) {
-	confirm, err := c.confirmed()
+	filter, err := c.inputFilter()
+	if err != nil {
+		return nil, err
+	}
+	confirm, err := c.confirmed(filter)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.notExporting(); err != nil {
 		return nil, err
 	}
-	erased, err := c.dlq.Erase(c.r.Context(), c.queue, confirm)
+	erased, err := c.dlq.Erase(c.r.Context(), c.queue, filter, confirm)
 	c.row.Count = erased // also of an erasure that broke off
 	return jsonAnswer{http.StatusOK, erasedJSON{erased}}, err
 }
@@ -160,15 +169,15 @@ func (c *call) notExporting() error {
 	return nil
 }
 
-// confirmed is the count that the sender takes the DLQ to hold. A missing one is as good as a wrong one.
-func (c *call) confirmed() (int64, error) {
+// confirmed is the count that the sender takes the filter to mean. A missing one is as good as a wrong one.
+func (c *call) confirmed(filter dlq.Filter) (int64, error) {
 	text, err := c.input(paramConfirm)
 	if err != nil {
 		return 0, err
 	}
 	if text == "" {
-		stats, err := c.dlq.Stat(c.r.Context(), c.queue)
-		return 0, errors.Join(err, &dlq.CountError{Present: stats.Count})
+		count, _, err := c.dlq.Count(c.r.Context(), c.queue, filter)
+		return 0, errors.Join(err, &dlq.CountError{Present: count})
 	}
 	confirm, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || confirm < 0 {

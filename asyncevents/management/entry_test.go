@@ -62,7 +62,7 @@ func TestListEntriesPagesThroughAll(t *testing.T) {
 func TestListEntriesEmpty(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, nil)
-	assert.JSONEq(t, `{"entries":[],"total":0}`, b.do(http.MethodGet, "api/queues/callbacks/entries", "").text)
+	assert.JSONEq(t, `{"entries":[],"total":0,"complete":true}`, b.do(http.MethodGet, "api/queues/callbacks/entries", "").text)
 }
 
 func TestListEntriesRefuses(t *testing.T) {
@@ -70,16 +70,19 @@ func TestListEntriesRefuses(t *testing.T) {
 	b := newBundle(t, nil)
 	b.addMany(1)
 	tests := map[string]int{
-		"limit=0":            asyncevents.CodeMalformed,
-		"limit=1001":         asyncevents.CodeMalformed,
-		"limit=ten":          asyncevents.CodeMalformed,
-		"cursor=%00":         asyncevents.CodeMalformed,
-		"cursor=x%27--":      asyncevents.CodeMalformed,
-		"correlation_id=abc": CodeUnsupported,
-		"error=x":            CodeUnsupported,
-		"q=x":                CodeUnsupported,
-		"from=2026-01-01":    CodeUnsupported,
-		"to=2026-01-01":      CodeUnsupported,
+		"limit=0":                            asyncevents.CodeMalformed,
+		"limit=1001":                         asyncevents.CodeMalformed,
+		"limit=ten":                          asyncevents.CodeMalformed,
+		"cursor=%00":                         asyncevents.CodeMalformed,
+		"cursor=x%27--":                      asyncevents.CodeMalformed,
+		"error_text=x":                       CodeUnsupported,
+		"q=":                                 asyncevents.CodeMalformed,
+		"correlation_id=":                    asyncevents.CodeMalformed,
+		"attribute=x":                        asyncevents.CodeMalformed,
+		"attribute==x":                       asyncevents.CodeMalformed,
+		"from=2026-01-01":                    asyncevents.CodeMalformed,
+		"to=2026-01-01":                      asyncevents.CodeMalformed,
+		"error=" + strings.Repeat("x", 1025): asyncevents.CodeMalformed,
 	}
 	for query, want := range tests {
 		got := b.do(http.MethodGet, "api/queues/events/entries?"+query, "")
@@ -176,7 +179,7 @@ func TestErase(t *testing.T) {
 		assert.EqualValues(t, 3, *decode[errorBody](t, got).Count)
 		assert.Equal(t, CodeCountDiffers, code(t, got))
 	}
-	for _, query := range []string{"?confirm=three", "?confirm=-1", "?confirm=3&q=x", "?confirm=3&correlation_id=event-001"} {
+	for _, query := range []string{"?confirm=three", "?confirm=-1", "?confirm=3&id=x", "?confirm=3&q="} {
 		assert.Equal(t, http.StatusBadRequest, b.do(http.MethodDelete, "api/queues/events/entries"+query, "").Code, query)
 	}
 	assert.Equal(t, http.StatusBadRequest, b.do(http.MethodDelete, "api/queues/events/entries?confirm=3", `{"q":"x"}`).Code)

@@ -183,7 +183,7 @@ func TestEveryAnswerIsGuarded(t *testing.T) {
 func TestUnknownPathsAndQueues(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, nil)
-	for _, path := range []string{"api/nowhere", "api", "api/queues/events/errors", "api/queues/nope",
+	for _, path := range []string{"api/nowhere", "api", "api/queues/events/error", "api/queues/nope",
 		"api/queues/Events", "api/queues/nope/entries", "api/queues/..%2fevents", "api/queues/%00"} {
 		got := b.do(http.MethodGet, path, "")
 		assert.Equal(t, http.StatusNotFound, got.Code, path)

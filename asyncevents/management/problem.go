@@ -59,10 +59,12 @@ func newBadRequestProblem(code int, message string) *asyncevents.Problem {
 	return &asyncevents.Problem{HTTPStatus: http.StatusBadRequest, Type: "BadRequestException", Code: code, Message: message}
 }
 
-// newSettingsProblem says on one line what errors.Join put on several.
 func newSettingsProblem(faults error) *asyncevents.Problem {
-	return newBadRequestProblem(CodeInvalidSettings, strings.ReplaceAll(faults.Error(), "\n", "; "))
+	return newBadRequestProblem(CodeInvalidSettings, oneLine(faults))
 }
+
+// oneLine says on one line what errors.Join put on several.
+func oneLine(faults error) string { return strings.ReplaceAll(faults.Error(), "\n", "; ") }
 
 func newUnauthorizedProblem() *asyncevents.Problem {
 	return &asyncevents.Problem{HTTPStatus: http.StatusUnauthorized, Type: "UnauthorizedException",
@@ -137,6 +139,9 @@ func problemOf(err error) *asyncevents.Problem {
 	}
 	if _, ok := errors.AsType[*dlq.CountError](err); ok {
 		return newConflictProblem(CodeCountDiffers, "The confirmed count is missing or not the present one; nothing was erased")
+	}
+	if errors.Is(err, dlq.ErrBadFilter) {
+		return newMalformedProblem(oneLine(err))
 	}
 	for _, known := range knownErrors {
 		if errors.Is(err, known.err) {

@@ -46,6 +46,7 @@ func Run(t *testing.T, h Harness) {
 		{"Lease", leaseCases},
 		{"Close", closeCases},
 		{"DeadLetters", deadLetterCases},
+		{"Finding", findingCases},
 		{"Redrive", redriveCases},
 		{"Jobs", jobCases},
 		{"Exports", exportCases},

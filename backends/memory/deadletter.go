@@ -13,19 +13,28 @@ import (
 
 // deadLetter is one entry of a DLQ. It never changes, so it may be read outside the critical section.
 type deadLetter struct {
-	id      int64
-	entry   dlq.Entry
-	history string // Attempts as a message carries them
+	id        int64
+	entry     dlq.Entry
+	history   string // Attempts as a message carries them
+	signature string // of its failure
 }
 
 // newDeadLetter copies an entry. What the store fills in is left out.
 func newDeadLetter(entry *dlq.Entry) *deadLetter {
-	l := &deadLetter{entry: copyEntry(entry), history: entry.Attempts.String()}
+	l := &deadLetter{entry: copyEntry(entry), history: entry.Attempts.String(), signature: entry.Failure.Signature()}
 	l.entry.Failure.Message = retry.CutText(l.entry.Failure.Message)
 	if l.entry.CorrelationID == "" {
 		l.entry.CorrelationID = entry.MessageID
 	}
 	return l
+}
+
+// meets is whether the letter is among those that a list asks for by what it is.
+func (l *deadLetter) meets(p *dlq.ListParams) bool {
+	return (p.CorrelationID == "" || l.entry.CorrelationID == p.CorrelationID) &&
+		(p.Signature == "" || l.signature == p.Signature) &&
+		(p.From.IsZero() || !l.entry.CreatedAt.Before(p.From)) &&
+		(p.To.IsZero() || l.entry.CreatedAt.Before(p.To))
 }
 
 // shown returns a copy for a caller.

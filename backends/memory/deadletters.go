@@ -62,7 +62,7 @@ func (d *deadLetters) list(ctx context.Context, p dlq.ListParams) (letters []*de
 	q := d.dlq(p.Queue)
 	if p.ID != 0 {
 		letter := q.get(p.ID)
-		if letter == nil || p.ID <= p.After || p.UpTo != 0 && p.ID > p.UpTo {
+		if letter == nil || p.ID <= p.After || p.UpTo != 0 && p.ID > p.UpTo || !letter.meets(&p) {
 			return nil, 0, nil
 		}
 		return []*deadLetter{letter}, q.exportedUpTo, nil
@@ -71,30 +71,66 @@ func (d *deadLetters) list(ctx context.Context, p dlq.ListParams) (letters []*de
 		if len(letters) == p.Limit || p.UpTo != 0 && letter.id > p.UpTo {
 			break
 		}
-		letters = append(letters, letter)
+		if letter.meets(&p) {
+			letters = append(letters, letter)
+		}
 	}
 	return letters, q.exportedUpTo, nil
 }
 
 // Erase removes entries for good.
 func (d *deadLetters) Erase(ctx context.Context, p dlq.EraseParams) (erased int64, err error) {
-	if p.Limit <= 0 {
-		return 0, fmt.Errorf("memory: erase from DLQ %q: Limit must be positive, not %d", p.Queue, p.Limit)
-	}
-	for left := p.Limit; left > 0; {
-		step := min(left, stepSize)
-		if err := d.lock(ctx, "erase from DLQ %q", p.Queue); err != nil {
-			return settled(erased, err)
-		}
-		taken := d.takeOldest(d.dlq(p.Queue), p.UpTo, step)
-		d.mu.Unlock()
+	err = d.inSteps(ctx, "erase from DLQ %q", selection{p.Queue, p.IDs, p.UpTo, p.Limit}, func(taken []*deadLetter) {
 		erased += int64(len(taken))
-		left -= step
-		if len(taken) < step {
+	})
+	return settled(erased, err)
+}
+
+// selection is what is to leave a DLQ: the letters that are named, or else the oldest, up to an id, so many of them.
+type selection struct {
+	queue string
+	ids   []int64
+	upTo  int64
+	limit int
+}
+
+// inSteps takes a selection out of its DLQ, and gives each step to use within the critical section. A caller that goes away
+// meanwhile gets an error, and what was done stays done.
+func (d *deadLetters) inSteps(ctx context.Context, what string, s selection, use func([]*deadLetter)) error {
+	left := len(s.ids)
+	if left == 0 {
+		left = s.limit
+	}
+	if left <= 0 {
+		return fmt.Errorf("memory: "+what+": Limit must be positive, not %d", s.queue, s.limit)
+	}
+	for done := 0; left > 0; {
+		step := min(left, stepSize)
+		if err := d.lock(ctx, what, s.queue); err != nil {
+			return err
+		}
+		taken := d.takeStep(d.dlq(s.queue), &s, done, step)
+		use(taken)
+		d.mu.Unlock()
+		done, left = done+step, left-step
+		if len(s.ids) == 0 && len(taken) < step {
 			break
 		}
 	}
-	return erased, nil
+	return nil
+}
+
+// takeStep takes the named ones from place done, or else the oldest, at most step of them. The caller holds the lock.
+func (s *state) takeStep(q *dlqState, from *selection, done, step int) (taken []*deadLetter) {
+	if len(from.ids) == 0 {
+		return s.takeOldest(q, from.upTo, step)
+	}
+	for _, id := range from.ids[done : done+step] {
+		if letter := s.take(q, id); letter != nil {
+			taken = append(taken, letter)
+		}
+	}
+	return taken
 }
 
 // Stat returns the size of a DLQ.

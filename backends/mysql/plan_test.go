@@ -31,16 +31,16 @@ func fill(t *testing.T, d *dialect, tx sqlstore.Tx, n int) {
 	_, err := tx.Exec(`UPDATE {messages} SET held = 1, claim = 7 WHERE id <= ?`, n/3)
 	require.NoError(t, err)
 	events := make([]any, 0, 5*n)
-	letters := make([]any, 0, 6*n)
+	letters := make([]any, 0, 15*n)
 	for i := range n {
 		events = append(events, fmt.Sprint(i), "", "queued", int64(0), int64(0))
-		letters = append(letters, int64(1<<48+i), int64(1), int64(0), int64(0), int64(0), "t", fmt.Sprint(i), fmt.Sprint(i),
+		letters = append(letters, int64(1<<48+i), int64(1), int64(0), int64(0), int64(0), int64(0), "t", fmt.Sprint(i), fmt.Sprint(i),
 			"", "", "", "{}", "", "")
 	}
 	added, err := d.Insert(tx, "events", []string{"correlation_id", "body_hash", "status", "created_at", "updated_at"}, events)
 	require.NoError(t, err)
 	assert.EqualValues(t, n, added)
-	_, err = d.Insert(tx, "dead_letters", []string{"id", "dlq", "created_at", "accepted_at", "redrives", "topic", "message_id",
+	_, err = d.Insert(tx, "dead_letters", []string{"id", "dlq", "created_at", "accepted_at", "signature", "redrives", "topic", "message_id",
 		"correlation_id", "error_type", "error_message", "error_stack", "metadata", "history", "payload"}, letters)
 	require.NoError(t, err)
 }

@@ -56,6 +56,7 @@ CREATE TABLE IF NOT EXISTS {s}{p}dlqs (
 	id             BIGINT         NOT NULL AUTO_INCREMENT PRIMARY KEY,
 	name           VARBINARY(255) NOT NULL,
 	last_entry     BIGINT         NOT NULL,
+	last_at        BIGINT         NOT NULL DEFAULT 0,
 	entries        BIGINT         NOT NULL DEFAULT 0,
 	exported_up_to BIGINT         NOT NULL DEFAULT 0,
 	UNIQUE KEY name (name)
@@ -67,6 +68,7 @@ CREATE TABLE IF NOT EXISTS {s}{p}dead_letters (
 	dlq            BIGINT         NOT NULL,
 	created_at     BIGINT         NOT NULL,
 	accepted_at    BIGINT         NOT NULL,
+	signature      BIGINT         NOT NULL,
 	redrives       BIGINT         NOT NULL,
 	topic          VARBINARY(255) NOT NULL,
 	message_id     VARBINARY(255) NOT NULL,
@@ -77,7 +79,19 @@ CREATE TABLE IF NOT EXISTS {s}{p}dead_letters (
 	metadata       LONGBLOB       NOT NULL,
 	history        LONGBLOB       NOT NULL,
 	payload        LONGBLOB       NOT NULL,
-	UNIQUE KEY message (dlq, message_id)
+	UNIQUE KEY message (dlq, message_id),
+	KEY event (correlation_id, id),
+	KEY cause (signature, id)
+) ENGINE = InnoDB;
+
+-- The causes of what stands in a DLQ, each with how many entries have it.
+CREATE TABLE IF NOT EXISTS {s}{p}error_groups (
+	dlq       BIGINT   NOT NULL,
+	signature BIGINT   NOT NULL,
+	entries   BIGINT   NOT NULL,
+	type      LONGBLOB NOT NULL,
+	message   LONGBLOB NOT NULL,
+	PRIMARY KEY (dlq, signature)
 ) ENGINE = InnoDB;
 
 -- The latest retry job of each DLQ.

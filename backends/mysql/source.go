@@ -22,6 +22,7 @@ func newWords(names sqlstore.Names) *sqlstore.Words {
 		Table:     names.Table,
 		Now:       "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
 		Lock:      "FOR UPDATE",
+		Hints:     map[string]string{"by event": "FORCE INDEX (event)", "by cause": "FORCE INDEX (cause)"},
 		InsertNew: "INSERT",
 		IfNew:     "ON DUPLICATE KEY UPDATE id = id",
 	}

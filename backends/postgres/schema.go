@@ -66,6 +66,7 @@ CREATE TABLE {s}{p}dlqs (
 	id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	name           text   NOT NULL UNIQUE,
 	last_entry     bigint NOT NULL,
+	last_at        bigint NOT NULL DEFAULT 0,
 	entries        bigint NOT NULL DEFAULT 0,
 	exported_up_to bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 20);
@@ -76,10 +77,11 @@ CREATE TABLE {s}{p}dead_letters (
 	dlq            bigint  NOT NULL,
 	created_at     bigint  NOT NULL,
 	accepted_at    bigint  NOT NULL,
+	signature      bigint  NOT NULL,
 	redrives       integer NOT NULL,
 	topic          text    NOT NULL COLLATE "C",
 	message_id     text    NOT NULL COLLATE "C",
-	correlation_id text    NOT NULL,
+	correlation_id text    NOT NULL COLLATE "C",
 	error_type     text    NOT NULL,
 	error_message  text    NOT NULL,
 	error_stack    text    NOT NULL,
@@ -88,6 +90,18 @@ CREATE TABLE {s}{p}dead_letters (
 	payload        bytea   NOT NULL
 );
 CREATE UNIQUE INDEX {p}dead_letters_message ON {s}{p}dead_letters (dlq, message_id);
+CREATE INDEX {p}dead_letters_event ON {s}{p}dead_letters (correlation_id, id);
+CREATE INDEX {p}dead_letters_cause ON {s}{p}dead_letters (signature, id);
+
+-- The causes of what stands in a DLQ, each with how many entries have it.
+CREATE TABLE {s}{p}error_groups (
+	dlq       bigint NOT NULL,
+	signature bigint NOT NULL,
+	entries   bigint NOT NULL,
+	type      text   NOT NULL,
+	message   text   NOT NULL,
+	PRIMARY KEY (dlq, signature)
+) WITH (fillfactor = 50);
 
 -- The latest retry job of each DLQ.
 CREATE TABLE {s}{p}retry_jobs (

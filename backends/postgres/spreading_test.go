@@ -61,9 +61,9 @@ func fillEntries(t *testing.T, d *dialect, id int64, n int) {
 	t.Helper()
 	exec(t, d, `INSERT INTO {events} (correlation_id, body_hash, created_at, updated_at, status)
 		SELECT md5(i::text), '', 1, 1, 'failed' FROM generate_series(1, ?::bigint) i`, n)
-	exec(t, d, `INSERT INTO {dead_letters} (id, dlq, created_at, accepted_at, redrives, topic, message_id, correlation_id,
+	exec(t, d, `INSERT INTO {dead_letters} (id, dlq, created_at, accepted_at, signature, redrives, topic, message_id, correlation_id,
 			error_type, error_message, error_stack, metadata, history, payload)
-		SELECT ?::bigint + i, 1, 1, 1, 0, 't', md5(i::text), md5(i::text), '', '', '', '{}', '', ''
+		SELECT ?::bigint + i, 1, 1, 1, 1, 0, 't', md5(i::text), md5(i::text), '', '', '', '{}', '', ''
 		FROM generate_series(1, ?::bigint) i`, id, n)
 }
 

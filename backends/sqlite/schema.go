@@ -70,6 +70,7 @@ CREATE TABLE dlqs (
 	id             INTEGER PRIMARY KEY,
 	name           TEXT    NOT NULL UNIQUE,
 	last_entry     INTEGER NOT NULL,
+	last_at        INTEGER NOT NULL DEFAULT 0,
 	entries        INTEGER NOT NULL DEFAULT 0,
 	exported_up_to INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -79,6 +80,7 @@ CREATE TABLE dead_letters (
 	redrives       INTEGER NOT NULL,
 	created_at     INTEGER NOT NULL,
 	accepted_at    INTEGER NOT NULL,
+	signature      INTEGER NOT NULL,
 	topic          TEXT    NOT NULL,
 	message_id     TEXT    NOT NULL,
 	correlation_id TEXT    NOT NULL,
@@ -90,6 +92,18 @@ CREATE TABLE dead_letters (
 	payload        BLOB    NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX dead_letters_message ON dead_letters (dlq, message_id);
+CREATE INDEX dead_letters_event ON dead_letters (correlation_id, id);
+CREATE INDEX dead_letters_cause ON dead_letters (signature, id);
+
+-- The causes of what stands in a DLQ, each with how many entries have it.
+CREATE TABLE error_groups (
+	dlq       INTEGER NOT NULL,
+	signature INTEGER NOT NULL,
+	entries   INTEGER NOT NULL,
+	type      TEXT    NOT NULL,
+	message   TEXT    NOT NULL,
+	PRIMARY KEY (dlq, signature)
+) STRICT, WITHOUT ROWID;
 
 -- The latest retry job of each DLQ.
 CREATE TABLE retry_jobs (

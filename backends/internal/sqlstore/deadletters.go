@@ -19,10 +19,6 @@ import (
 )
 
 const (
-	selectEntries = `
-		SELECT id, redrives, created_at, accepted_at, topic, message_id, correlation_id, error_type,
-		       error_message, error_stack, metadata, history, payload
-		FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`
 	selectNewest   = `SELECT id FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id DESC LIMIT 1`
 	selectOldestAt = `SELECT created_at FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT 1`
 	markExported   = `UPDATE {dlqs} SET exported_up_to = ? WHERE id = ? AND exported_up_to < ?`
@@ -30,7 +26,7 @@ const (
 
 // letterColumns are the columns of dead_letters.
 var letterColumns = []string{
-	"id", "dlq", "redrives", "created_at", "accepted_at", "topic", "message_id", "correlation_id",
+	"id", "dlq", "redrives", "created_at", "accepted_at", "signature", "topic", "message_id", "correlation_id",
 	"error_type", "error_message", "error_stack", "metadata", "history", "payload",
 }
 
@@ -105,6 +101,7 @@ func (s *DeadLetters) addTo(t Tx, name string, entries []dlq.Entry) error {
 		return err
 	}
 	args := make([]any, 0, len(letterColumns)*len(entries))
+	failures := make(map[int64]dlq.Failure, 1)
 	for i, e := range entries {
 		if e.CorrelationID == "" {
 			e.CorrelationID = e.MessageID
@@ -113,11 +110,21 @@ func (s *DeadLetters) addTo(t Tx, name string, entries []dlq.Entry) error {
 		if err != nil {
 			return err
 		}
-		args = append(args, fullID(d.id, d.last+int64(i)+1), d.id, int64(e.Redrives), d.now, Micros(e.AcceptedAt), e.Topic,
-			e.MessageID, e.CorrelationID, text(e.Failure.Type), text(e.Failure.Message), text(e.Failure.Stack),
+		signature := signatureOf(e.Failure)
+		failures[signature] = e.Failure
+		args = append(args, fullID(d.id, d.last+int64(i)+1), d.id, int64(e.Redrives), d.now, Micros(e.AcceptedAt), signature,
+			e.Topic, e.MessageID, e.CorrelationID, text(e.Failure.Type), text(e.Failure.Message), text(e.Failure.Stack),
 			metadata, e.Attempts.String(), orEmpty(e.Payload))
 	}
 	added, err := s.dialect.Insert(t, "dead_letters", letterColumns, args)
+	if err != nil {
+		return err
+	}
+	// Entries of messages that stand there already were passed over.
+	found, err := causesOf(t, countCauses, fullID(d.id, d.last+1), fullID(d.id, d.last+int64(len(entries))))
+	if err == nil {
+		err = found.join(t, s.dialect, d, failures)
+	}
 	if err != nil {
 		return err
 	}
@@ -160,28 +167,6 @@ func (s *DeadLetters) List(ctx context.Context, p dlq.ListParams) (entries []dlq
 		return nil, s.failure("list", p.Queue, err)
 	}
 	return entries, nil
-}
-
-// eachEntry reads entries as they come, one at a time.
-func eachEntry(t Tx, p dlq.ListParams, use func(dlq.Entry) error) error {
-	d, err := look(t, p.Queue)
-	if err != nil || d.entries == 0 {
-		return err
-	}
-	after, upTo := p.After, dlqSpan-1
-	if p.UpTo > 0 {
-		upTo = p.UpTo
-	}
-	if p.ID != 0 {
-		after, upTo = p.ID-1, p.ID
-	}
-	return t.Query(func(row Scanner) error {
-		e, err := d.scanEntry(row, p.Queue)
-		if err != nil {
-			return err
-		}
-		return use(e)
-	}, selectEntries, fullID(d.id, after), fullID(d.id, upTo), p.Limit)
 }
 
 func (d seen) scanEntry(row Scanner, name string) (dlq.Entry, error) {

@@ -18,7 +18,7 @@ const maxDLQ = 1<<(63-idBits) - 1
 type held struct {
 	id   int64 // in the upper bits of its entries' ids
 	last int64 // the number given out last
-	now  int64 // the database's clock
+	now  int64 // the database's clock, never before that of an earlier entry: what came in later has no earlier time
 }
 
 // seen is what a DLQ's row said at one moment.
@@ -36,9 +36,9 @@ func fullID(dlq, entry int64) int64 { return dlq*dlqSpan + max(0, min(entry, dlq
 
 const (
 	selectDLQ = `SELECT id, entries, exported_up_to FROM {dlqs} WHERE name = ?`
-	lockDLQ   = `SELECT id, last_entry, {now} FROM {dlqs} WHERE name = ? {lock}`
+	lockDLQ   = `SELECT id, last_entry, last_at, {now} FROM {dlqs} WHERE name = ? {lock}`
 	insertDLQ = `{insert new} INTO {dlqs} (name, last_entry) VALUES (?, 0) {if new}`
-	moveDLQ   = `UPDATE {dlqs} SET last_entry = last_entry + ?, entries = entries + ? WHERE id = ?`
+	moveDLQ   = `UPDATE {dlqs} SET last_entry = last_entry + ?, last_at = ?, entries = entries + ? WHERE id = ?`
 )
 
 // look returns a DLQ as it is; one that never held anything is empty.
@@ -52,7 +52,9 @@ func look(t Tx, name string) (d seen, err error) {
 
 // hold locks the row of a DLQ, and makes it where there is none.
 func hold(t Tx, name string) (d held, err error) {
-	dest := []any{&d.id, &d.last, &d.now}
+	var lastAt int64
+	defer func() { d.now = max(d.now, lastAt) }()
+	dest := []any{&d.id, &d.last, &lastAt, &d.now}
 	err = One(t, dest, lockDLQ, name)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return d, err
@@ -74,6 +76,6 @@ func hold(t Tx, name string) (d held, err error) {
 
 // count notes how many ids were given out, and how many entries there are more or less.
 func (d held) count(t Tx, ids, entries int64) error {
-	_, err := t.Exec(moveDLQ, ids, entries, d.id)
+	_, err := t.Exec(moveDLQ, ids, d.now, entries, d.id)
 	return err
 }

@@ -9,7 +9,6 @@ import (
 
 const (
 	selectOldest  = `SELECT id, topic FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`
-	selectTopic   = `SELECT id, topic FROM {dead_letters} WHERE id = ?`
 	deleteEntries = `DELETE FROM {dead_letters} WHERE id >= ? AND id <= ?`
 	creditJob     = `UPDATE {retry_jobs} SET moved = moved + ?, batch_moved = batch_moved + ? WHERE queue = ? AND id = ?` //nolint:gosec // no credentials
 )
@@ -59,6 +58,13 @@ func (s *DeadLetters) redrive(
 				return redriven, nil, err
 			}
 		}
+		leaving, err := causesOf(t, countCausesOf, sp.First, sp.Last, sp.Topic)
+		if err == nil {
+			err = leaving.leave(t, d)
+		}
+		if err != nil {
+			return redriven, nil, err
+		}
 		moved, err := s.dialect.MoveBack(t, p.Queue, sp)
 		if err != nil {
 			return redriven, nil, err
@@ -98,36 +104,63 @@ func (s *DeadLetters) oldest(t Tx, d held, upTo int64, limit int, scan func(Scan
 	return look(fullID(d.id, 0)) // the database may have been put back to how it was
 }
 
-// spans returns what to move: the oldest entries as one span a topic, or each named entry on its own.
+// spans returns what to move: the oldest entries as one span a topic, or the named ones, those together that follow each other.
 func (s *DeadLetters) spans(t Tx, d held, p dlq.RedriveParams) (spans []Span, err error) {
-	add := func(row Scanner) error {
+	if p.IDs != nil {
+		return namedSpans(t, d, p.IDs)
+	}
+	err = s.oldest(t, d, p.UpTo, p.Limit, func(row Scanner) error {
 		var id int64
 		var topic string
 		if err := row.Scan(&id, &topic); err != nil {
 			return err
 		}
 		at := slices.IndexFunc(spans, func(sp Span) bool { return sp.Topic == topic })
-		if at < 0 || p.IDs != nil {
+		if at < 0 {
 			spans = append(spans, Span{topic, id, id})
 			return nil
 		}
 		spans[at].Last = id
 		return nil
-	}
-	if p.IDs == nil {
-		err = s.oldest(t, d, p.UpTo, p.Limit, add)
-		return spans, err
-	}
-	ids := slices.Compact(slices.Sorted(slices.Values(p.IDs)))
-	for _, id := range ids {
-		if id <= 0 || id >= dlqSpan {
-			continue
-		}
-		if err := t.Query(add, selectTopic, fullID(d.id, id)); err != nil {
+	})
+	return spans, err
+}
+
+// namedSpans returns the named entries that are there.
+func namedSpans(t Tx, d held, ids []int64) (spans []Span, err error) {
+	for _, run := range runsOf(d, ids) {
+		err = t.Query(func(row Scanner) error {
+			var id int64
+			var topic string
+			err := row.Scan(&id, &topic)
+			if last := len(spans) - 1; last >= 0 && spans[last].Topic == topic && spans[last].Last == id-1 {
+				spans[last].Last = id
+			} else {
+				spans = append(spans, Span{topic, id, id})
+			}
+			return err
+		}, selectOldest, run.after, run.upTo, everything)
+		if err != nil {
 			return nil, err
 		}
 	}
 	return spans, nil
+}
+
+// runsOf returns the spans of ids that follow each other.
+func runsOf(d held, ids []int64) (runs []span) {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		if id <= 0 || id >= dlqSpan {
+			continue
+		}
+		full := fullID(d.id, id)
+		if last := len(runs) - 1; last >= 0 && runs[last].upTo == full-1 {
+			runs[last].upTo = full
+		} else {
+			runs = append(runs, span{full - 1, full})
+		}
+	}
+	return runs
 }
 
 // appendEntries reads the entries of a span whole; only ever a few.
@@ -155,25 +188,53 @@ func (s *DeadLetters) Erase(ctx context.Context, p dlq.EraseParams) (erased int6
 	if err != nil {
 		return 0, s.failure("erase from", p.Queue, err)
 	}
-	s.floors.raise(d.id, last)
+	if p.IDs == nil {
+		s.floors.raise(d.id, last)
+	}
 	return erased, nil
 }
 
 func (s *DeadLetters) erase(t Tx, d held, p dlq.EraseParams) (erased, last int64, err error) {
-	var first int64
-	err = s.oldest(t, d, p.UpTo, p.Limit, func(row Scanner) error {
-		var topic string
-		err := row.Scan(&last, &topic)
-		if first == 0 {
-			first = last
-		}
-		return err
-	})
-	if err != nil || first == 0 {
-		return 0, 0, err
+	runs := runsOf(d, p.IDs)
+	if p.IDs == nil {
+		runs, err = s.oldestRun(t, d, p)
 	}
-	if erased, err = t.Exec(deleteEntries, first, last); err != nil {
+	for _, run := range runs {
+		if err != nil {
+			break
+		}
+		var removed int64
+		removed, err = eraseRun(t, d, run)
+		erased, last = erased+removed, run.upTo
+	}
+	if err != nil || erased == 0 {
 		return 0, 0, err
 	}
 	return erased, last, d.count(t, 0, -erased)
+}
+
+// oldestRun is the span of the oldest entries.
+func (s *DeadLetters) oldestRun(t Tx, d held, p dlq.EraseParams) (runs []span, err error) {
+	err = s.oldest(t, d, p.UpTo, p.Limit, func(row Scanner) error {
+		var id int64
+		var topic string
+		err := row.Scan(&id, &topic)
+		if runs == nil {
+			runs = []span{{after: id - 1}}
+		}
+		runs[0].upTo = id
+		return err
+	})
+	return runs, err
+}
+
+func eraseRun(t Tx, d held, run span) (int64, error) {
+	leaving, err := causesOf(t, countCauses, run.after+1, run.upTo)
+	if err == nil {
+		err = leaving.leave(t, d)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return t.Exec(deleteEntries, run.after+1, run.upTo)
 }

@@ -1,0 +1,105 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/redrive-go/redrive/dlq"
+)
+
+const (
+	entryColumns = `id, redrives, created_at, accepted_at, topic, message_id, correlation_id, error_type, error_message, error_stack,
+		metadata, history, payload`
+	selectEntries      = `SELECT ` + entryColumns + ` FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`
+	selectEntriesOf    = `SELECT ` + entryColumns + ` FROM {dead_letters} {by event} WHERE correlation_id = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?`
+	selectEntriesFor   = `SELECT ` + entryColumns + ` FROM {dead_letters} {by cause} WHERE signature = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?`
+	selectEntriesOfFor = `SELECT ` + entryColumns + ` FROM {dead_letters} {by event}
+		WHERE correlation_id = ? AND signature = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?`
+	selectNext = `SELECT id, created_at FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT 1`
+)
+
+// span is the full ids above after and up to upTo.
+type span struct{ after, upTo int64 }
+
+// eachEntry reads entries as they come, one at a time.
+func eachEntry(t Tx, p dlq.ListParams, use func(dlq.Entry) error) error {
+	d, err := look(t, p.Queue)
+	if err != nil || d.entries == 0 {
+		return err
+	}
+	within, err := d.spanOf(t, &p)
+	if err != nil {
+		return err
+	}
+	query, args, none := entriesQuery(&p)
+	if none {
+		return nil
+	}
+	return t.Query(func(row Scanner) error {
+		e, err := d.scanEntry(row, p.Queue)
+		if err != nil {
+			return err
+		}
+		return use(e)
+	}, query, append(args, within.after, within.upTo, p.Limit)...)
+}
+
+// entriesQuery is the statement that looks up what is asked for; none where no entry can be meant.
+func entriesQuery(p *dlq.ListParams) (query string, args []any, none bool) {
+	signature, valid := parseSignature(p.Signature)
+	switch {
+	case p.Signature != "" && !valid:
+		return "", nil, true
+	case p.Signature != "" && p.CorrelationID != "":
+		return selectEntriesOfFor, []any{p.CorrelationID, signature}, false
+	case p.Signature != "":
+		return selectEntriesFor, []any{signature}, false
+	case p.CorrelationID != "":
+		return selectEntriesOf, []any{p.CorrelationID}, false
+	}
+	return selectEntries, nil, false
+}
+
+// spanOf is the ids among which an entry must be. Times grow with the ids, so the bounds of the one are found among the other.
+func (d seen) spanOf(t Tx, p *dlq.ListParams) (s span, err error) {
+	after, upTo := p.After, dlqSpan-1
+	if p.UpTo > 0 {
+		upTo = p.UpTo
+	}
+	if p.ID != 0 {
+		after, upTo = p.ID-1, p.ID
+	}
+	s = span{fullID(d.id, after), fullID(d.id, upTo)}
+	if !p.From.IsZero() {
+		if s.after, err = s.before(t, p.From); err != nil {
+			return s, err
+		}
+	}
+	if !p.To.IsZero() {
+		s.upTo, err = s.before(t, p.To)
+	}
+	return s, err
+}
+
+// before is the largest id within the span of which it is certain that nothing up to it came in at that time or later, and
+// everything above it did. It halves the span: some 50 looks at the index.
+func (s span) before(t Tx, at time.Time) (int64, error) {
+	low, high := s.after, s.upTo // nothing up to low came in so late; everything above high did
+	for low < high {
+		middle := low + (high-low)/2
+		var id, created int64
+		err := One(t, []any{&id, &created}, selectNext, middle, high)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			high = middle
+		case err != nil:
+			return 0, err
+		case created >= Micros(at):
+			high = middle
+		default:
+			low = id
+		}
+	}
+	return low, nil
+}

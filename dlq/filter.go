@@ -1,0 +1,176 @@
+package dlq
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// Limits of a Filter.
+const (
+	// MaxFilterText is the longest text that a Filter looks for, in bytes.
+	MaxFilterText = 1024
+	// MaxAttributes is the largest number of attributes that a Filter compares.
+	MaxAttributes = 16
+)
+
+// Filter says which entries of a DLQ are meant: those to which everything applies that is set. The zero value means all of them.
+//
+// CorrelationID, Signature, From and To are looked up. For what else is set, entries are read one after the other.
+type Filter struct {
+	// CorrelationID is the event that the entry belongs to.
+	CorrelationID string `json:"correlation_id,omitempty"`
+	// Signature is the cause of the failure, as Failure.Signature and Group name it.
+	Signature string `json:"signature,omitempty"`
+	// From and To bound CreatedAt: not before From, and before To.
+	From time.Time `json:"from,omitzero"`
+	To   time.Time `json:"to,omitzero"`
+	// Error is a part of the failure's type or message, in any case.
+	Error string `json:"error,omitempty"`
+	// Text is a part of the payload, the correlation id, or the failure's type or message, in any case.
+	Text string `json:"q,omitempty"`
+	// Action is the member "action" of a payload that is a JSON object.
+	Action string `json:"action,omitempty"`
+	// Attributes are values in a payload that is JSON, by their path: names and indexes joined with dots, such as
+	// "data.items.0.sku". A dot or backslash within a name has a backslash before it. A string is compared as it is, and
+	// anything else as it stands in the payload.
+	Attributes map[string]string `json:"attributes,omitempty"`
+}
+
+// Validate returns every fault, joined, each naming its field and limit.
+func (f *Filter) Validate() error {
+	var faults []error
+	for name, text := range map[string]string{
+		"correlation_id": f.CorrelationID, "error": f.Error, "q": f.Text, "action": f.Action, "signature": f.Signature,
+	} {
+		if len(text) > MaxFilterText {
+			faults = append(faults, fmt.Errorf("%s must have at most %d bytes, not %d", name, MaxFilterText, len(text)))
+		}
+	}
+	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
+		faults = append(faults, errors.New("from must be before to"))
+	}
+	if len(f.Attributes) > MaxAttributes {
+		faults = append(faults, fmt.Errorf("attributes must be at most %d, not %d", MaxAttributes, len(f.Attributes)))
+	}
+	for path, value := range f.Attributes {
+		if path == "" || len(path) > MaxFilterText || len(value) > MaxFilterText {
+			faults = append(faults, fmt.Errorf("an attribute's path must have 1 to %d bytes, its value at most as many", MaxFilterText))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// IsZero is whether the filter means all entries.
+func (f *Filter) IsZero() bool {
+	return f.isLookup() && f.CorrelationID == "" && f.Signature == "" && f.From.IsZero() && f.To.IsZero()
+}
+
+// isLookup is whether a store finds what is meant without reading anything else.
+func (f *Filter) isLookup() bool {
+	return f.Error == "" && f.Text == "" && f.Action == "" && len(f.Attributes) == 0
+}
+
+// Criteria is the filter as text, which ParseCriteria reads; "" for the zero value.
+func (f *Filter) Criteria() (string, error) {
+	if f.IsZero() {
+		return "", nil
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		return "", fmt.Errorf("dlq: encode a filter: %w", err)
+	}
+	return string(text), nil
+}
+
+// ParseCriteria returns the filter that Criteria wrote. A field that is not known is an error: it would mean other entries.
+func ParseCriteria(text string) (f Filter, err error) {
+	if text == "" {
+		return f, nil
+	}
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err = decoder.Decode(&f); err != nil {
+		return f, fmt.Errorf("dlq: read a filter: %w", err)
+	}
+	return f, nil
+}
+
+// matcher is a filter made ready to read entries.
+type matcher struct {
+	filter      *Filter
+	error, text string // in lower case
+	attributes  []attribute
+}
+
+// attribute is a value that a payload must have.
+type attribute struct{ path, value string }
+
+func newMatcher(f *Filter) *matcher {
+	m := &matcher{filter: f, error: strings.ToLower(f.Error), text: strings.ToLower(f.Text)}
+	if f.Action != "" {
+		m.attributes = append(m.attributes, attribute{"action", f.Action})
+	}
+	for _, path := range slices.Sorted(maps.Keys(f.Attributes)) {
+		m.attributes = append(m.attributes, attribute{plainPath(path), f.Attributes[path]})
+	}
+	return m
+}
+
+// matches is whether an entry that was looked up is meant, the cheapest comparisons first.
+func (m *matcher) matches(e *Entry) bool {
+	return (m.error == "" || m.inFailure(e, m.error)) &&
+		(m.text == "" || m.inFailure(e, m.text) || contains(e.CorrelationID, m.text) ||
+			bytes.Contains(bytes.ToLower(e.Payload), []byte(m.text))) &&
+		m.hasAttributes(e.Payload)
+}
+
+func (m *matcher) inFailure(e *Entry, text string) bool {
+	return contains(e.Failure.Message, text) || contains(e.Failure.Type, text)
+}
+
+func contains(s, lower string) bool { return strings.Contains(strings.ToLower(s), lower) }
+
+// hasAttributes compares values in the payload. What a payload that is not JSON seems to hold does not count.
+func (m *matcher) hasAttributes(payload []byte) bool {
+	for _, a := range m.attributes {
+		if found := gjson.GetBytes(payload, a.path); !found.Exists() || valueOf(found) != a.value {
+			return false
+		}
+	}
+	return len(m.attributes) == 0 || gjson.ValidBytes(payload)
+}
+
+// valueOf is a string as it is, and anything else as it was written: numbers are not rounded.
+func valueOf(r gjson.Result) string {
+	if r.Type == gjson.String {
+		return r.Str
+	}
+	return r.Raw
+}
+
+// plainPath takes from a path what else has a meaning to gjson: wildcards, queries, modifiers, pipes.
+func plainPath(path string) string {
+	var plain strings.Builder
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c == '\\' && i+1 < len(path):
+			i++
+			plain.WriteByte('\\')
+			plain.WriteByte(path[i])
+		case c != '.' && strings.IndexByte(`*?|#@!{}[]()=<>%"+\:`, c) >= 0:
+			plain.WriteByte('\\')
+			plain.WriteByte(c)
+		default:
+			plain.WriteByte(c)
+		}
+	}
+	return plain.String()
+}
