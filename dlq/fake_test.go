@@ -84,7 +84,7 @@ func (f *fake) List(_ context.Context, p dlq.ListParams) ([]dlq.Entry, error) {
 	var out []dlq.Entry
 	for _, e := range f.entries {
 		meant := e.Queue == p.Queue && e.ID > p.After && (p.UpTo == 0 || e.ID <= p.UpTo) && (p.ID == 0 || p.ID == e.ID) &&
-			(p.CorrelationID == "" || p.CorrelationID == e.CorrelationID) && (p.Signature == "" || p.Signature == e.Failure.Signature())
+			(p.CorrelationID == "" || p.CorrelationID == e.CorrelationID) && (p.Signature == "" || p.Signature == e.Failure.Signature()) && (p.To.IsZero() || e.CreatedAt.Before(p.To))
 		if meant && len(out) < p.Limit {
 			out = append(out, e)
 		}
@@ -154,6 +154,24 @@ func (f *fake) Stat(_ context.Context, queue string) (dlq.Stats, error) {
 
 func (f *fake) Snapshot(context.Context, string, func(dlq.Stats, iter.Seq2[dlq.Entry, error]) error) error {
 	return errAway
+}
+
+func (f *fake) Transfer(ctx context.Context, p dlq.TransferParams) (int64, error) {
+	f.mu.Lock()
+	var moving []dlq.Entry
+	for _, e := range f.entries {
+		if e.Queue == p.From && (slices.Contains(p.IDs, e.ID) || p.IDs == nil && e.ID <= p.UpTo && len(moving) < p.Limit) {
+			moving = append(moving, e)
+		}
+	}
+	f.mu.Unlock()
+	n, err := f.Erase(ctx, dlq.EraseParams{Queue: p.From, Selection: p.Selection})
+	for _, e := range moving {
+		if e.Queue = p.To; err == nil {
+			err = f.Add(ctx, e)
+		}
+	}
+	return n, err
 }
 
 func (f *fake) Groups(context.Context, string, int) ([]dlq.Group, error) { return nil, errAway }

@@ -16,9 +16,6 @@ const (
 	DefaultPage = 50
 	// MaxPage is the largest page.
 	MaxPage = 1000
-
-	// eraseChunk is how many entries one transaction erases, so that intake is never blocked for long.
-	eraseChunk = 1000
 )
 
 // Manager lists, moves back and erases the entries of DLQs. Its methods may be called from any goroutine.
@@ -36,17 +33,6 @@ func NewManager(store Store, logger *slog.Logger) *Manager {
 		logger = slog.Default()
 	}
 	return &Manager{store: store, logger: logger}
-}
-
-// CountError is returned by Erase when the DLQ does not hold as many entries as the caller confirmed.
-type CountError struct {
-	// Confirmed is what the caller named, Present how many entries the DLQ holds.
-	Confirmed, Present int64
-}
-
-// Error says both numbers.
-func (e *CountError) Error() string {
-	return fmt.Sprintf("the DLQ holds %d entries, not the confirmed %d", e.Present, e.Confirmed)
 }
 
 // Get returns one entry, or ErrNotFound.
@@ -78,7 +64,7 @@ func (m *Manager) Stat(ctx context.Context, queue string) (Stats, error) {
 
 // RetryOldest moves the oldest entry back to its topic and returns it, or ErrNotFound when the DLQ is empty.
 func (m *Manager) RetryOldest(ctx context.Context, queue string) (Entry, error) {
-	entry, err := m.retry(ctx, RedriveParams{Queue: queue, UpTo: math.MaxInt64, Limit: 1, Full: true})
+	entry, err := m.retry(ctx, RedriveParams{Queue: queue, Selection: Selection{UpTo: math.MaxInt64, Limit: 1}, Full: true})
 	if err != nil {
 		return Entry{}, fmt.Errorf("dlq: retry oldest entry of %s: %w", queue, err)
 	}
@@ -88,7 +74,7 @@ func (m *Manager) RetryOldest(ctx context.Context, queue string) (Entry, error) 
 // Retry moves one entry back to its topic and returns it. It returns ErrNotFound when the entry is not there, so also
 // to all but one of those who ask for the same one.
 func (m *Manager) Retry(ctx context.Context, queue string, id int64) (Entry, error) {
-	entry, err := m.retry(ctx, RedriveParams{Queue: queue, IDs: []int64{id}, Limit: 1, Full: true})
+	entry, err := m.retry(ctx, RedriveParams{Queue: queue, Selection: Selection{IDs: []int64{id}}, Full: true})
 	if err != nil {
 		return Entry{}, fmt.Errorf("dlq: retry entry %d of %s: %w", id, queue, err)
 	}
@@ -119,60 +105,6 @@ func (m *Manager) Groups(ctx context.Context, queue string, limit int) ([]Group,
 	return append([]Group{}, groups...), nil
 }
 
-// Erase removes for good what a filter means of that which stands in the DLQ when it is called, and returns how many entries that
-// were. confirm is how many the caller believes there are; where it differs, nothing is erased and the error is a
-// *CountError. Entries that come in later stay. After another error erased says how many are gone already.
-func (m *Manager) Erase(ctx context.Context, queue string, filter Filter, confirm int64) (erased int64, err error) {
-	count, upTo, err := m.Count(ctx, queue, filter)
-	if err != nil {
-		return 0, err
-	}
-	if count != confirm {
-		return 0, fmt.Errorf("dlq: erase %s: %w", queue, &CountError{Confirmed: confirm, Present: count})
-	}
-	if filter.IsZero() {
-		erased, err = m.eraseUpTo(ctx, queue, upTo)
-	} else {
-		erased, err = m.eraseFound(ctx, &search{Queue: queue, Filter: filter, UpTo: upTo})
-	}
-	if err != nil {
-		err = fmt.Errorf("dlq: erase %s, %d erased: %w", queue, erased, err)
-	}
-	if erased > 0 {
-		m.logger.InfoContext(ctx, "dead letters erased", "queue", queue, "erased", erased, "up_to", upTo)
-	}
-	return erased, err
-}
-
-func (m *Manager) eraseUpTo(ctx context.Context, queue string, upTo int64) (erased int64, err error) {
-	for upTo > 0 {
-		n, err := m.store.Erase(ctx, EraseParams{Queue: queue, UpTo: upTo, Limit: eraseChunk})
-		if err != nil || n == 0 {
-			return erased, err
-		}
-		erased += n
-	}
-	return erased, nil
-}
-
-func (m *Manager) eraseFound(ctx context.Context, s *search) (erased int64, err error) {
-	for !s.done {
-		found, err := m.look(ctx, s, eraseChunk, eraseChunk)
-		if err != nil {
-			return erased, err
-		}
-		if len(found) == 0 {
-			continue
-		}
-		n, err := m.store.Erase(ctx, EraseParams{Queue: s.Queue, IDs: idsOf(found)})
-		if err != nil {
-			return erased, err
-		}
-		erased += n
-	}
-	return erased, nil
-}
-
 // Bound returns how many entries a DLQ holds, and the largest id among them. It implements retry.Mover.
 func (m *Manager) Bound(ctx context.Context, queue string) (total, upTo int64, err error) {
 	stats, err := m.Stat(ctx, queue)
@@ -181,7 +113,9 @@ func (m *Manager) Bound(ctx context.Context, queue string) (total, upTo int64, e
 
 // Move moves one step of a retry job back. It implements retry.Mover.
 func (m *Manager) Move(ctx context.Context, b retry.Batch) (moved int64, err error) {
-	redriven, err := m.store.Redrive(ctx, RedriveParams{Queue: b.Queue, UpTo: b.UpTo, Limit: b.Limit, Job: b.Job})
+	redriven, err := m.store.Redrive(ctx, RedriveParams{
+		Queue: b.Queue, Selection: Selection{UpTo: b.UpTo, Limit: b.Limit}, Job: b.Job,
+	})
 	if err != nil {
 		return 0, fmt.Errorf("dlq: move up to %d of %s: %w", b.Limit, b.Queue, err)
 	}

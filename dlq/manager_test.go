@@ -124,7 +124,7 @@ func TestManagerErase(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, int64(2500), erased)
 	for _, p := range f.erases {
-		assert.Equal(t, dlq.EraseParams{Queue: "events", UpTo: 2500, Limit: 1000}, p)
+		assert.Equal(t, dlq.EraseParams{Queue: "events", Selection: dlq.Selection{UpTo: 2500, Limit: 1000}}, p)
 	}
 	for _, e := range f.all() {
 		assert.Greater(t, e.ID, int64(2500), "what came in meanwhile stays")
@@ -156,7 +156,7 @@ func TestManagerMoves(t *testing.T) {
 	moved, err := m.Move(t.Context(), retry.Batch{Queue: "events", UpTo: 3, Limit: 1000, Job: "job"})
 	require.NoError(t, err)
 	assert.Equal(t, int64(3), moved)
-	assert.Equal(t, []dlq.RedriveParams{{Queue: "events", UpTo: 3, Limit: 1000, Job: "job"}}, f.redrives)
+	assert.Equal(t, []dlq.RedriveParams{{Queue: "events", Selection: dlq.Selection{UpTo: 3, Limit: 1000}, Job: "job"}}, f.redrives)
 }
 
 func TestManagerWrapsErrors(t *testing.T) {

@@ -25,6 +25,11 @@ type Store interface {
 	// entry itself when one was asked for. Ids that are not there (any more) are passed over.
 	Redrive(ctx context.Context, params RedriveParams) (Redriven, error)
 
+	// Transfer moves entries from one DLQ to another, each in one step, and returns how many it moved. They come in there as Add
+	// would have them, with ids and CreatedAt of their own; one of the same message that stands there is replaced. Ids that are not
+	// there (any more) are passed over.
+	Transfer(ctx context.Context, params TransferParams) (int64, error)
+
 	// Erase removes entries for good, and returns how many it removed. Ids that are not there (any more) are passed over.
 	Erase(ctx context.Context, params EraseParams) (int64, error)
 
@@ -61,17 +66,21 @@ type ListParams struct {
 	Limit int
 }
 
-// RedriveParams say which entries Redrive moves: those in IDs, or else the oldest Limit entries with an id of at
-// most UpTo.
+// Selection says which entries leave a DLQ: those in IDs, or else the oldest Limit entries with an id of at most UpTo.
+type Selection struct {
+	// IDs names the entries. When it is set, UpTo and Limit are not read.
+	IDs []int64
+	// UpTo is the largest id.
+	UpTo int64
+	// Limit is the largest number of entries. It must be positive.
+	Limit int
+}
+
+// RedriveParams say which entries Redrive moves.
 type RedriveParams struct {
 	// Queue names the DLQ.
 	Queue string
-	// IDs names the entries to move. When it is set, UpTo and Limit are not read.
-	IDs []int64
-	// UpTo is the largest id to move.
-	UpTo int64
-	// Limit is the largest number of entries to move. It must be positive.
-	Limit int
+	Selection
 	// Job, when not empty, is the retry job whose count of moved entries grows in the same transaction.
 	Job string
 	// Full asks for the moved entries in Redriven.Entries.
@@ -86,16 +95,18 @@ type Redriven struct {
 	Entries []Entry
 }
 
-// EraseParams say which entries Erase removes: those in IDs, or else the oldest Limit entries with an id of at most UpTo.
+// EraseParams say which entries Erase removes.
 type EraseParams struct {
 	// Queue names the DLQ.
 	Queue string
-	// IDs names the entries to remove. When it is set, UpTo and Limit are not read.
-	IDs []int64
-	// UpTo is the largest id to remove.
-	UpTo int64
-	// Limit is the largest number of entries to remove. It must be positive.
-	Limit int
+	Selection
+}
+
+// TransferParams say which entries Transfer moves.
+type TransferParams struct {
+	// From and To name the DLQs. They must differ.
+	From, To string
+	Selection
 }
 
 // Stats is the size of a DLQ at one moment.

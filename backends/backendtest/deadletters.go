@@ -39,10 +39,10 @@ var deadLetterCases = []testCase{
 func deadEmpty(t *testing.T, f *fixture) {
 	assert.Equal(t, dlq.Stats{Queue: "never used"}, f.stat(t, "never used"))
 	assert.Empty(t, f.list(t, "never used"))
-	erased, err := f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: "never used", UpTo: 1 << 60, Limit: 10})
+	erased, err := f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: "never used", Selection: dlq.Selection{UpTo: 1 << 60, Limit: 10}})
 	require.NoError(t, err)
 	assert.Zero(t, erased)
-	redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: "never used", UpTo: 1 << 60, Limit: 10})
+	redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: "never used", Selection: dlq.Selection{UpTo: 1 << 60, Limit: 10}})
 	require.NoError(t, err)
 	assert.Equal(t, dlq.Redriven{}, redriven)
 	require.NoError(t, f.DeadLetters.MarkExported(t.Context(), "never used", 5))
@@ -83,7 +83,7 @@ func deadOdd(t *testing.T, f *fixture) {
 		assert.Equal(t, string(odd()[e.MessageID]), string(e.Payload), e.MessageID)
 		assert.Equal(t, map[string]string(oddMetadata()), e.Metadata)
 	}
-	_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, IDs: idsOf(entries)})
+	_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{IDs: idsOf(entries)}})
 	require.NoError(t, err)
 	messages := f.consume(t, topic, quick())
 	for range entries {
@@ -146,14 +146,14 @@ func deadApart(t *testing.T, f *fixture) {
 	assert.Equal(t, []dlq.Entry{one}, f.list(t, "one"))
 	assert.Equal(t, []dlq.Entry{other}, f.list(t, "other"))
 	for _, ids := range [][]int64{{other.ID + 1000}, {}} {
-		redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: "one", IDs: ids, Limit: 1})
+		redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: "one", Selection: dlq.Selection{IDs: ids, Limit: 1}})
 		require.NoError(t, err)
 		assert.Zero(t, redriven.Moved)
 	}
 	require.NoError(t, f.DeadLetters.MarkExported(t.Context(), "one", one.ID))
 	assert.True(t, f.list(t, "one")[0].Exported)
 	assert.False(t, f.list(t, "other")[0].Exported)
-	erased, err := f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: "one", UpTo: one.ID + other.ID, Limit: 10})
+	erased, err := f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: "one", Selection: dlq.Selection{UpTo: one.ID + other.ID, Limit: 10}})
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, erased)
 	assert.Equal(t, []dlq.Entry{other}, f.list(t, "other"))
@@ -197,7 +197,7 @@ func deadPaging(t *testing.T, f *fixture) {
 		seen = append(seen, idsOf(page)...)
 		after = seen[len(seen)-1]
 		goes := ids[len(seen)%20*3]
-		_, err = f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, IDs: []int64{goes}})
+		_, err = f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{IDs: []int64{goes}}})
 		require.NoError(t, err)
 		f.bury(t, deadQueue, "new "+strconv.Itoa(len(seen)))
 	}
@@ -219,7 +219,7 @@ func deadErase(t *testing.T, f *fixture) {
 	})
 	var total int64
 	for {
-		erased, err := f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, UpTo: bound, Limit: 7})
+		erased, err := f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: bound, Limit: 7}})
 		require.NoError(t, err)
 		assert.LessOrEqual(t, erased, int64(7))
 		total += erased
@@ -263,9 +263,9 @@ func deadSnapshot(t *testing.T, f *fixture) {
 // disturb erases the oldest 10 of 50 entries, moves 20 others and adds 15.
 func (f *fixture) disturb(t *testing.T, ids []int64) {
 	t.Helper()
-	_, err := f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, UpTo: ids[9], Limit: 100})
+	_, err := f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: ids[9], Limit: 100}})
 	require.NoError(t, err)
-	_, err = f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, IDs: ids[30:]})
+	_, err = f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{IDs: ids[30:]}})
 	require.NoError(t, err)
 	f.buryMany(t, deadQueue, 15)
 }
@@ -321,7 +321,7 @@ func deadExported(t *testing.T, f *fixture) {
 	assert.Equal(t, asyncevents.StatusExported, f.status(t, "e-1"))
 	assert.Equal(t, asyncevents.StatusFailed, f.status(t, "e-2"))
 
-	_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, IDs: []int64{upTo}})
+	_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{IDs: []int64{upTo}}})
 	require.NoError(t, err)
 	assert.Equal(t, asyncevents.StatusRetried, f.status(t, "e-1"))
 	fail("e-1")

@@ -72,15 +72,15 @@ func findLookups(t *testing.T, f *fixture) {
 func findNamed(t *testing.T, f *fixture) {
 	entries := f.buryCauses(t, 12)
 	ids := idsOf(entries)
-	erased, err := f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, IDs: []int64{ids[9], ids[1], ids[2], ids[1], -1, 1 << 60}})
+	erased, err := f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, Selection: dlq.Selection{IDs: []int64{ids[9], ids[1], ids[2], ids[1], -1, 1 << 60}}})
 	require.NoError(t, err)
 	assert.EqualValues(t, 3, erased)
-	redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, IDs: []int64{ids[0], ids[1], ids[3], ids[4], ids[11]}})
+	redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{IDs: []int64{ids[0], ids[1], ids[3], ids[4], ids[11]}}})
 	require.NoError(t, err)
 	assert.EqualValues(t, 4, redriven.Moved)
 	assert.Equal(t, []int64{ids[5], ids[6], ids[7], ids[8], ids[10]}, idsOf(f.list(t, deadQueue)))
 	assert.EqualValues(t, 5, f.stat(t, deadQueue).Count)
-	erased, err = f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, UpTo: ids[7], Limit: 10})
+	erased, err = f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: ids[7], Limit: 10}})
 	require.NoError(t, err)
 	assert.EqualValues(t, 3, erased)
 	assert.Equal(t, []int64{ids[8], ids[10]}, idsOf(f.list(t, deadQueue)))
@@ -112,9 +112,9 @@ func findGroups(t *testing.T, f *fixture) {
 	assert.Equal(t, groups[:1], some)
 
 	ids := idsOf(entries)
-	_, err = f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, UpTo: ids[10], Limit: 3}) // 2 and 1
+	_, err = f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: ids[10], Limit: 3}}) // 2 and 1
 	require.NoError(t, err)
-	_, err = f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, IDs: []int64{ids[4], ids[6], ids[10]}})
+	_, err = f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, Selection: dlq.Selection{IDs: []int64{ids[4], ids[6], ids[10]}}})
 	require.NoError(t, err)
 	groups = f.groups(t)
 	require.Len(t, groups, 2)
@@ -123,7 +123,7 @@ func findGroups(t *testing.T, f *fixture) {
 	assert.Equal(t, entries[8], groups[1].Sample)
 	assert.Equal(t, entries[8].CreatedAt, groups[1].LastSeen)
 
-	_, err = f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, UpTo: ids[10], Limit: 100})
+	_, err = f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: ids[10], Limit: 100}})
 	require.NoError(t, err)
 	assert.Empty(t, f.groups(t))
 	f.bury(t, deadQueue, "again")

@@ -137,9 +137,7 @@ func jobSave(t *testing.T, f *fixture) {
 	f.buryMany(t, deadQueue, 5)
 	claimed := f.claimJob(t, deadQueue, longLease)
 	redrive := func(n int) {
-		_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{
-			Queue: deadQueue, UpTo: 1 << 60, Limit: n, Job: claimed.ID,
-		})
+		_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: 1 << 60, Limit: n}, Job: claimed.ID})
 		require.NoError(t, err)
 	}
 	require.NoError(t, f.Jobs.Save(t.Context(), "a", claimed))

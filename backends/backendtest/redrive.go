@@ -37,9 +37,7 @@ func redriveMessage(t *testing.T, f *fixture) {
 	require.NoError(t, f.DeadLetters.Add(t.Context(), dead))
 	stored := f.list(t, deadQueue)
 
-	redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{
-		Queue: deadQueue, IDs: []int64{stored[0].ID, stored[0].ID, stored[0].ID + 100}, Full: true,
-	})
+	redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{IDs: []int64{stored[0].ID, stored[0].ID, stored[0].ID + 100}}, Full: true})
 	require.NoError(t, err)
 	assert.Equal(t, dlq.Redriven{Moved: 1, Entries: stored}, redriven)
 	assert.Equal(t, dlq.Stats{Queue: deadQueue}, f.stat(t, deadQueue))
@@ -61,9 +59,7 @@ func redriveOnce(t *testing.T, f *fixture) {
 	var group sync.WaitGroup
 	for range 100 {
 		group.Go(func() {
-			redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{
-				Queue: deadQueue, IDs: []int64{one.ID}, Full: true,
-			})
+			redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{IDs: []int64{one.ID}}, Full: true})
 			assert.NoError(t, err)
 			assert.Len(t, redriven.Entries, int(redriven.Moved))
 			moved.Add(redriven.Moved)
@@ -81,9 +77,7 @@ func redriveOldest(t *testing.T, f *fixture) {
 		limit       int
 		moved, left int64
 	}{{ids[9], 3, 3, 7}, {ids[4], 100, 2, 5}, {ids[4], 100, 0, 5}, {ids[9], 4, 4, 1}} {
-		redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{
-			Queue: deadQueue, UpTo: step.upTo, Limit: step.limit,
-		})
+		redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: step.upTo, Limit: step.limit}})
 		require.NoError(t, err)
 		assert.Equal(t, dlq.Redriven{Moved: step.moved}, redriven)
 		assert.Equal(t, ids[10-step.left:], idsOf(f.list(t, deadQueue)))
@@ -98,7 +92,7 @@ func redriveBatches(t *testing.T, f *fixture) {
 	messages := f.consume(t, topic, quick())
 	var moved int64
 	for {
-		redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, UpTo: bound, Limit: batch})
+		redriven, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: bound, Limit: batch}})
 		require.NoError(t, err)
 		moved += redriven.Moved
 		for range redriven.Moved {
@@ -145,7 +139,7 @@ func redriveRounds(t *testing.T, f *fixture) {
 		assert.Len(t, entries[0].Attempts, 2*round+2)
 		assert.Equal(t, "round 0 attempt 1", entries[0].Attempts[0].Error, "the first reason stays")
 		assert.Equal(t, round, entries[0].Redrives)
-		_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, UpTo: entries[0].ID, Limit: 1})
+		_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: entries[0].ID, Limit: 1}})
 		require.NoError(t, err)
 	}
 	f.requireBacklog(t, topic, asyncevents.Backlog{InFlight: 1})
@@ -159,7 +153,7 @@ func redriveStatus(t *testing.T, f *fixture) {
 		Status: asyncevents.StatusFailed, Attempts: 5, DeadLetter: &dead,
 	}))
 	f.accept(t, "e-2", "{}")
-	_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, UpTo: 1 << 60, Limit: 10})
+	_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: 1 << 60, Limit: 10}})
 	require.NoError(t, err)
 	record := f.find(t, "e-1")
 	assert.Equal(t, asyncevents.StatusRetried, record.Status)
@@ -177,9 +171,7 @@ func redriveCallback(t *testing.T, f *fixture) {
 	s.DeadLetter = &dead
 	require.NoError(t, f.Events.Settle(t.Context(), s))
 	assert.Equal(t, asyncevents.CallbackFailed, f.find(t, "e-1").Callback.Status)
-	_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{
-		Queue: asyncevents.CallbacksQueue, UpTo: 1 << 60, Limit: 10,
-	})
+	_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: asyncevents.CallbacksQueue, Selection: dlq.Selection{UpTo: 1 << 60, Limit: 10}})
 	require.NoError(t, err)
 	record := f.find(t, "e-1")
 	assert.Equal(t, asyncevents.CallbackPending, record.Callback.Status)
@@ -192,9 +184,7 @@ func redriveJob(t *testing.T, f *fixture) {
 	require.NoError(t, f.Jobs.Start(t.Context(), job("j-1", deadQueue)))
 	require.NoError(t, f.Jobs.Start(t.Context(), job("j-2", "other")))
 	for _, name := range []string{"j-1", "j-1", "", "j-2", "j-0"} {
-		_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{
-			Queue: deadQueue, UpTo: ids[8], Limit: 2, Job: name,
-		})
+		_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: ids[8], Limit: 2}, Job: name})
 		require.NoError(t, err)
 	}
 	got, err := f.Jobs.Job(t.Context(), deadQueue)

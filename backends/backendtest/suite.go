@@ -47,6 +47,7 @@ func Run(t *testing.T, h Harness) {
 		{"Close", closeCases},
 		{"DeadLetters", deadLetterCases},
 		{"Finding", findingCases},
+		{"Transfer", transferCases},
 		{"Redrive", redriveCases},
 		{"Jobs", jobCases},
 		{"Exports", exportCases},

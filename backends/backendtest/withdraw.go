@@ -64,9 +64,7 @@ func withdrawRetried(t *testing.T, f *fixture) {
 	_, err := f.Events.Accept(t.Context(), recordOnly("e-1", "{}"))
 	require.NoError(t, err)
 	dead := f.bury(t, asyncevents.EventsQueue, "e-1")
-	_, err = f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{
-		Queue: asyncevents.EventsQueue, IDs: []int64{dead.ID},
-	})
+	_, err = f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: asyncevents.EventsQueue, Selection: dlq.Selection{IDs: []int64{dead.ID}}})
 	require.NoError(t, err)
 	require.Equal(t, asyncevents.StatusRetried, f.find(t, "e-1").Status)
 	f.requireStays(t, "e-1")

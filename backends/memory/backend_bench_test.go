@@ -55,7 +55,7 @@ func BenchmarkDeadLetters(b *testing.B) {
 	})
 	b.Run("redrive the oldest 100 and add as many", func(b *testing.B) {
 		for next := million; b.Loop(); next += 100 {
-			_, err := d.Redrive(b.Context(), dlq.RedriveParams{Queue: "q", UpTo: math.MaxInt64, Limit: 100})
+			_, err := d.Redrive(b.Context(), dlq.RedriveParams{Queue: "q", Selection: dlq.Selection{UpTo: math.MaxInt64, Limit: 100}})
 			require.NoError(b, err)
 			for i := range 100 {
 				letter := dlq.Entry{Queue: "q", Topic: "t", MessageID: strconv.Itoa(next + i)}

@@ -80,40 +80,50 @@ func (d *deadLetters) list(ctx context.Context, p dlq.ListParams) (letters []*de
 
 // Erase removes entries for good.
 func (d *deadLetters) Erase(ctx context.Context, p dlq.EraseParams) (erased int64, err error) {
-	err = d.inSteps(ctx, "erase from DLQ %q", selection{p.Queue, p.IDs, p.UpTo, p.Limit}, func(taken []*deadLetter) {
+	err = d.inSteps(ctx, "erase from DLQ %q", p.Queue, p.Selection, func(taken []*deadLetter) {
 		erased += int64(len(taken))
 	})
 	return settled(erased, err)
 }
 
-// selection is what is to leave a DLQ: the letters that are named, or else the oldest, up to an id, so many of them.
-type selection struct {
-	queue string
-	ids   []int64
-	upTo  int64
-	limit int
+// Transfer moves entries to another DLQ.
+func (d *deadLetters) Transfer(ctx context.Context, p dlq.TransferParams) (moved int64, err error) {
+	if p.From == p.To {
+		return 0, fmt.Errorf("memory: transfer from DLQ %q: a transfer needs two DLQs", p.From)
+	}
+	err = d.inSteps(ctx, "transfer from DLQ %q", p.From, p.Selection, func(taken []*deadLetter) {
+		now, to := time.Now(), d.dlq(p.To)
+		for _, letter := range taken {
+			d.take(to, to.byMessage[letter.entry.MessageID]) // no letter has the id 0
+			moving := *letter
+			moving.entry.Queue = p.To
+			d.bury(&moving, now)
+		}
+		moved += int64(len(taken))
+	})
+	return settled(moved, err)
 }
 
 // inSteps takes a selection out of its DLQ, and gives each step to use within the critical section. A caller that goes away
 // meanwhile gets an error, and what was done stays done.
-func (d *deadLetters) inSteps(ctx context.Context, what string, s selection, use func([]*deadLetter)) error {
-	left := len(s.ids)
+func (d *deadLetters) inSteps(ctx context.Context, what, name string, s dlq.Selection, use func([]*deadLetter)) error {
+	left := len(s.IDs)
 	if left == 0 {
-		left = s.limit
+		left = s.Limit
 	}
 	if left <= 0 {
-		return fmt.Errorf("memory: "+what+": Limit must be positive, not %d", s.queue, s.limit)
+		return fmt.Errorf("memory: "+what+": Limit must be positive, not %d", name, s.Limit)
 	}
 	for done := 0; left > 0; {
 		step := min(left, stepSize)
-		if err := d.lock(ctx, what, s.queue); err != nil {
+		if err := d.lock(ctx, what, name); err != nil {
 			return err
 		}
-		taken := d.takeStep(d.dlq(s.queue), &s, done, step)
+		taken := d.takeStep(d.dlq(name), &s, done, step)
 		use(taken)
 		d.mu.Unlock()
 		done, left = done+step, left-step
-		if len(s.ids) == 0 && len(taken) < step {
+		if len(s.IDs) == 0 && len(taken) < step {
 			break
 		}
 	}
@@ -121,11 +131,11 @@ func (d *deadLetters) inSteps(ctx context.Context, what string, s selection, use
 }
 
 // takeStep takes the named ones from place done, or else the oldest, at most step of them. The caller holds the lock.
-func (s *state) takeStep(q *dlqState, from *selection, done, step int) (taken []*deadLetter) {
-	if len(from.ids) == 0 {
-		return s.takeOldest(q, from.upTo, step)
+func (s *state) takeStep(q *dlqState, from *dlq.Selection, done, step int) (taken []*deadLetter) {
+	if len(from.IDs) == 0 {
+		return s.takeOldest(q, from.UpTo, step)
 	}
-	for _, id := range from.ids[done : done+step] {
+	for _, id := range from.IDs[done : done+step] {
 		if letter := s.take(q, id); letter != nil {
 			taken = append(taken, letter)
 		}

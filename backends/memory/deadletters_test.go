@@ -30,8 +30,10 @@ func filled(t testing.TB, n int) (*deadLetters, []int64) {
 func TestRedriveInSteps(t *testing.T) {
 	t.Parallel()
 	for name, params := range map[string]func(ids []int64) dlq.RedriveParams{
-		"by id":  func(ids []int64) dlq.RedriveParams { return dlq.RedriveParams{IDs: ids} },
-		"oldest": func(ids []int64) dlq.RedriveParams { return dlq.RedriveParams{UpTo: ids[many-1], Limit: many} },
+		"by id": func(ids []int64) dlq.RedriveParams { return dlq.RedriveParams{Selection: dlq.Selection{IDs: ids}} },
+		"oldest": func(ids []int64) dlq.RedriveParams {
+			return dlq.RedriveParams{Selection: dlq.Selection{UpTo: ids[many-1], Limit: many}}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -59,7 +61,7 @@ func TestRedriveInSteps(t *testing.T) {
 func TestEraseInSteps(t *testing.T) {
 	t.Parallel()
 	d, ids := filled(t, many+10)
-	erased, err := d.Erase(t.Context(), dlq.EraseParams{Queue: "q", UpTo: ids[many-1], Limit: many + 10})
+	erased, err := d.Erase(t.Context(), dlq.EraseParams{Queue: "q", Selection: dlq.Selection{UpTo: ids[many-1], Limit: many + 10}})
 	require.NoError(t, err)
 	assert.EqualValues(t, many, erased)
 	assert.Len(t, d.dlqs["q"].byMessage, 10)
@@ -70,9 +72,9 @@ func TestLimitsMustBePositive(t *testing.T) {
 	d, _ := filled(t, 1)
 	_, err := d.List(t.Context(), dlq.ListParams{Queue: "q"})
 	require.ErrorContains(t, err, "Limit")
-	_, err = d.Redrive(t.Context(), dlq.RedriveParams{Queue: "q", UpTo: 9})
+	_, err = d.Redrive(t.Context(), dlq.RedriveParams{Queue: "q", Selection: dlq.Selection{UpTo: 9}})
 	require.ErrorContains(t, err, "Limit")
-	_, err = d.Erase(t.Context(), dlq.EraseParams{Queue: "q", UpTo: 9, Limit: -1})
+	_, err = d.Erase(t.Context(), dlq.EraseParams{Queue: "q", Selection: dlq.Selection{UpTo: 9, Limit: -1}})
 	require.ErrorContains(t, err, "Limit")
 	stats, err := d.Stat(t.Context(), "q")
 	require.NoError(t, err)

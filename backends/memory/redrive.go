@@ -10,7 +10,7 @@ import (
 
 // Redrive moves entries back to their topics.
 func (d *deadLetters) Redrive(ctx context.Context, p dlq.RedriveParams) (redriven dlq.Redriven, err error) {
-	err = d.inSteps(ctx, "redrive DLQ %q", selection{p.Queue, p.IDs, p.UpTo, p.Limit}, func(taken []*deadLetter) {
+	err = d.inSteps(ctx, "redrive DLQ %q", p.Queue, p.Selection, func(taken []*deadLetter) {
 		d.moveBack(p, taken)
 		redriven.Moved += int64(len(taken))
 		for _, letter := range taken {

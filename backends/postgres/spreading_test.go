@@ -46,10 +46,10 @@ func TestSpreadHoldsForChunks(t *testing.T) {
 	store, name := b.DeadLetters, asyncevents.EventsQueue
 	require.NoError(t, store.Add(t.Context(), dlq.Entry{Queue: name, Topic: "t", MessageID: "1"}))
 	require.NoError(t, store.Add(t.Context(), dlq.Entry{Queue: name, Topic: "t", MessageID: "2"}))
-	redriven, err := store.Redrive(t.Context(), dlq.RedriveParams{Queue: name, UpTo: 1, Limit: 250})
+	redriven, err := store.Redrive(t.Context(), dlq.RedriveParams{Queue: name, Selection: dlq.Selection{UpTo: 1, Limit: 250}})
 	require.NoError(t, err)
 	assert.Equal(t, int64(1), redriven.Moved)
-	erased, err := store.Erase(t.Context(), dlq.EraseParams{Queue: name, UpTo: 2, Limit: 250})
+	erased, err := store.Erase(t.Context(), dlq.EraseParams{Queue: name, Selection: dlq.Selection{UpTo: 2, Limit: 250}})
 	require.NoError(t, err)
 	assert.Equal(t, int64(1), erased)
 	assert.Equal(t, []string{"0", "0", "256kB", "256kB"}, w.seen)

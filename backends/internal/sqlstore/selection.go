@@ -1,0 +1,54 @@
+package sqlstore
+
+import (
+	"slices"
+
+	"github.com/redrive-go/redrive/dlq"
+)
+
+// runs returns the ids of what is to leave a DLQ: the oldest entries as one run, or the named ones, those together that follow each
+// other.
+func (s *DeadLetters) runs(t Tx, d held, which *dlq.Selection) (runs []span, err error) {
+	if which.IDs != nil {
+		return runsOf(d, which.IDs), nil
+	}
+	err = s.oldest(t, d, which.UpTo, which.Limit, func(row Scanner) error {
+		var id int64
+		var topic string
+		err := row.Scan(&id, &topic)
+		if runs == nil {
+			runs = []span{{after: id - 1}}
+		}
+		runs[0].upTo = id
+		return err
+	})
+	return runs, err
+}
+
+// runsOf returns the spans of ids that follow each other.
+func runsOf(d held, ids []int64) (runs []span) {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		if id <= 0 || id >= dlqSpan {
+			continue
+		}
+		full := fullID(d.id, id)
+		if last := len(runs) - 1; last >= 0 && runs[last].upTo == full-1 {
+			runs[last].upTo = full
+		} else {
+			runs = append(runs, span{full - 1, full})
+		}
+	}
+	return runs
+}
+
+// appendEntries reads the entries of a span whole; only ever a few.
+func appendEntries(t Tx, entries []dlq.Entry, name string, sp Span) ([]dlq.Entry, error) {
+	p := dlq.ListParams{Queue: name, After: sp.First&(dlqSpan-1) - 1, UpTo: sp.Last & (dlqSpan - 1), Limit: everything}
+	err := eachEntry(t, p, func(e dlq.Entry) error {
+		if e.Topic == sp.Topic {
+			entries = append(entries, e)
+		}
+		return nil
+	})
+	return entries, err
+}

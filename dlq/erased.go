@@ -1,0 +1,69 @@
+package dlq
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// erasedQueue is the DLQ that keeps what was discarded from another one. Its entries' CreatedAt is when that was.
+func erasedQueue(queue string) string { return "erased:" + queue }
+
+// Discard takes what a filter means out of a DLQ as Erase does, but keeps it for a time: Erased lists it, Restore puts it back, and
+// Purge erases it for good. confirm and the errors are those of Erase.
+func (m *Manager) Discard(ctx context.Context, queue string, filter Filter, confirm int64) (discarded int64, err error) {
+	discarded, upTo, err := m.remove(ctx, queue, filter, confirm, m.transfer(queue, erasedQueue(queue)))
+	if discarded > 0 {
+		m.logger.InfoContext(ctx, "dead letters erased, to be kept for a time", "queue", queue, "erased", discarded, "up_to", upTo)
+	}
+	return discarded, err
+}
+
+// Erased is List of what was discarded from a DLQ and can still be restored. An entry's CreatedAt is when it was discarded, and its
+// ID is another one than in the DLQ.
+func (m *Manager) Erased(ctx context.Context, queue string, q Query) (Page, error) {
+	page, err := m.List(ctx, erasedQueue(queue), q)
+	for i := range page.Entries {
+		page.Entries[i].Queue = queue
+	}
+	return page, err
+}
+
+// Restore puts back what a filter means of that which was discarded from a DLQ, and returns how many entries those are. They come in
+// anew: their IDs and CreatedAt are of now. An entry of the same message that came into the DLQ meanwhile is replaced. After an error
+// restored says how many are back already.
+func (m *Manager) Restore(ctx context.Context, queue string, filter Filter) (restored int64, err error) {
+	from := erasedQueue(queue)
+	stats, err := m.Stat(ctx, from)
+	if err != nil {
+		return 0, err
+	}
+	restored, err = m.removeFound(ctx, &search{Queue: from, Filter: filter, UpTo: stats.Newest}, m.transfer(from, queue))
+	if err != nil {
+		err = fmt.Errorf("dlq: restore %s, %d restored: %w", queue, restored, err)
+	}
+	if restored > 0 {
+		m.logger.InfoContext(ctx, "dead letters restored", "queue", queue, "restored", restored)
+	}
+	return restored, err
+}
+
+// Purge erases for good what was discarded from a DLQ before that time, and returns how many entries those were.
+func (m *Manager) Purge(ctx context.Context, queue string, before time.Time) (purged int64, err error) {
+	s := &search{Queue: erasedQueue(queue), Filter: Filter{To: before}}
+	purged, err = m.removeFound(ctx, s, m.erase(s.Queue))
+	if err != nil {
+		err = fmt.Errorf("dlq: purge %s, %d purged: %w", queue, purged, err)
+	}
+	if purged > 0 {
+		m.logger.InfoContext(ctx, "erased dead letters are gone for good", "queue", queue, "purged", purged)
+	}
+	return purged, err
+}
+
+// transfer is a removal that puts entries into another DLQ.
+func (m *Manager) transfer(from, to string) removal {
+	return func(ctx context.Context, which Selection) (int64, error) {
+		return m.store.Transfer(ctx, TransferParams{From: from, To: to, Selection: which})
+	}
+}
