@@ -82,7 +82,12 @@ func (c *call) entries() (dlq.Page, error) {
 		return dlq.Page{}, err
 	}
 	query := dlq.Query{Cursor: c.r.URL.Query().Get(paramCursor), Limit: limit}
-	return c.dlq.List(c.r.Context(), c.queue, query)
+	page, err := c.dlq.List(c.r.Context(), c.queue, query)
+	if err != nil {
+		return dlq.Page{}, err
+	}
+	page.Entries = c.shown(page.Entries...)
+	return page, nil
 }
 
 func getEntry(c *call) (answer, error) {
@@ -103,7 +108,11 @@ func (c *call) entry() (dlq.Entry, error) {
 	if err != nil {
 		return dlq.Entry{}, err
 	}
-	return c.dlq.Get(c.r.Context(), c.queue, id)
+	entry, err := c.dlq.Get(c.r.Context(), c.queue, id)
+	if err != nil {
+		return dlq.Entry{}, err
+	}
+	return c.shown(entry)[0], nil
 }
 
 func retryOldest(c *call) (answer, error) {
@@ -123,7 +132,7 @@ func (c *call) moved(entry dlq.Entry, err error) (answer, error) {
 		return nil, err
 	}
 	c.row.Target, c.row.Count = strconv.FormatInt(entry.ID, 10), 1
-	return jsonAnswer{http.StatusOK, movedJSON(entry)}, nil
+	return jsonAnswer{http.StatusOK, movedJSON(c.shown(entry)[0])}, nil
 }
 
 // erasedJSON is how many entries were erased.
