@@ -127,7 +127,7 @@ func offered(t *testing.T, path string, page reply) map[string]bool {
 	base, err := url.Parse("http://example.com/manage/" + path)
 	require.NoError(t, err)
 	for node := range root.Descendants() {
-		method, target := "", ""
+		var method, target string
 		switch {
 		case node.DataAtom == atom.A && !strings.HasPrefix(attribute(node, "href"), "#"):
 			method, target = http.MethodGet, attribute(node, "href")
