@@ -34,7 +34,7 @@ func TestLocation(t *testing.T) {
 
 func TestLocationBelowAStrippedPrefix(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	mux := http.NewServeMux()
 	mux.Handle("/api/", http.StripPrefix("/api", d))
 	mux.Handle(eventsPath, d)

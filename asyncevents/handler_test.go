@@ -53,14 +53,14 @@ func (f *fakeIntake) Status(_ context.Context, correlationID string) (Record, er
 	return f.record, nil
 }
 
-// desk is a handler on a fakeIntake, and what it logged.
+// desk is a handler on a fakeIntake, held against its description, and what it logged.
 type desk struct {
 	intake *fakeIntake
 	log    bytes.Buffer
 	http.Handler
 }
 
-func newDesk(configure ...func(*handlerConfig)) *desk {
+func newDesk(t testing.TB, configure ...func(*handlerConfig)) *desk {
 	d := &desk{intake: &fakeIntake{accepted: Accepted{CorrelationID: "id-1", Status: StatusQueued}}}
 	d.intake.record = Record{
 		CorrelationID: "id-1", Status: StatusQueued, CreatedAt: time.Unix(1, 0), UpdatedAt: time.Unix(2, 0),
@@ -69,7 +69,7 @@ func newDesk(configure ...func(*handlerConfig)) *desk {
 	for _, set := range configure {
 		set(&config)
 	}
-	d.Handler = newHandler(d.intake, config)
+	d.Handler = described{t, newHandler(d.intake, config)}
 	return d
 }
 
@@ -111,7 +111,7 @@ func requireSafeHeaders(t *testing.T, w *httptest.ResponseRecorder) {
 
 func TestHandlerAccepts(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	const body = "{ \"customer\": \"c\",\n \"data\" : {} }"
 	w := d.post(body, "Content-Type", `application/json; charset="utf-8"`)
 	require.Equal(t, http.StatusAccepted, w.Code)
@@ -124,7 +124,7 @@ func TestHandlerAccepts(t *testing.T) {
 
 func TestHandlerTellsReplays(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	d.intake.accepted = Accepted{CorrelationID: "id-1", Status: StatusProcessed, Replayed: true}
 	w := d.post(`{}`)
 	require.Equal(t, http.StatusAccepted, w.Code)
@@ -140,7 +140,7 @@ func TestHandlerRefusesBodies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk()
+			d := newDesk(t)
 			_, problem := parseBody([]byte(body))
 			w := d.post(body)
 			requireProblem(t, w, 400, 203400, "BadRequestException", problem.Message)
@@ -175,7 +175,7 @@ func TestHandlerAnswersProblems(t *testing.T) {
 	} {
 		t.Run(strconv.Itoa(tc.code), func(t *testing.T) {
 			t.Parallel()
-			d := newDesk()
+			d := newDesk(t)
 			d.intake.err = tc.err
 			w := d.post(`{}`)
 			requireProblem(t, w, tc.status, tc.code, tc.kind, tc.message)
@@ -190,7 +190,7 @@ func TestHandlerAnswersProblems(t *testing.T) {
 func TestHandlerHidesOtherErrors(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{http.MethodPost, http.MethodGet} {
-		d := newDesk()
+		d := newDesk(t)
 		d.intake.err = errors.New("dial 10.0.0.7: password=hunter2\nforged line")
 		target := map[string]string{http.MethodPost: eventsPath, http.MethodGet: eventsPath + "/id-1"}[method]
 		w := d.do(method, target, strings.NewReader(`{"customer":"payload"}`))
@@ -206,7 +206,7 @@ func TestHandlerHidesOtherErrors(t *testing.T) {
 
 func TestHandlerAuthenticates(t *testing.T) {
 	t.Parallel()
-	d := newDesk(func(c *handlerConfig) { c.authenticate = BearerToken("s3cret") })
+	d := newDesk(t, func(c *handlerConfig) { c.authenticate = BearerToken("s3cret") })
 	for _, request := range [][2]string{{http.MethodPost, eventsPath}, {http.MethodGet, eventsPath + "/id-1"}} {
 		w := d.do(request[0], request[1], strings.NewReader(`{}`), "Authorization", "Bearer wrong")
 		requireProblem(t, w, 401, 220052, "UnauthorizedException", "Bearer token authentication failed")
@@ -221,7 +221,7 @@ func TestHandlerAuthenticates(t *testing.T) {
 // A request that is refused anyway must not cost the reading of its body.
 func TestHandlerAuthenticatesBeforeReading(t *testing.T) {
 	t.Parallel()
-	d := newDesk(func(c *handlerConfig) { c.authenticate = BearerToken() })
+	d := newDesk(t, func(c *handlerConfig) { c.authenticate = BearerToken() })
 	body := &meteredReader{}
 	assert.Equal(t, http.StatusUnauthorized, d.do(http.MethodPost, eventsPath, body).Code)
 	assert.Zero(t, body.read)
@@ -229,7 +229,7 @@ func TestHandlerAuthenticatesBeforeReading(t *testing.T) {
 
 func TestHandlerKnowsItsMethods(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	for path, allow := range map[string]string{
 		eventsPath: "POST", eventsPath + "/id-1": "GET, HEAD", eventsPath + "/openapi.yaml": "GET, HEAD",
 	} {
@@ -249,7 +249,7 @@ func TestHandlerKnowsItsMethods(t *testing.T) {
 
 func TestHandlerRefusesUnknownPaths(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	for _, target := range []string{
 		"/v1/async/events/", "/v1/async/events/a/b", "/v1/async/events/id-1/", "/v1/async/eventsid-1", "/v1/async", "/",
 		"/v1/async/events/%2e%2e%2fid-1", "/v1/async/events/a%0d%0aSet-Cookie:%20x", "/v1/async/events/%22",
@@ -264,7 +264,7 @@ func TestHandlerRefusesUnknownPaths(t *testing.T) {
 
 func TestHandlerTellsTheStatus(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	zone := time.FixedZone("", 7200)
 	d.intake.record = Record{
 		CorrelationID: "id-1", Status: StatusProcessed, Attempts: 1, Response: raw(`{"success":{"points":120},"error":[]}`),
@@ -284,7 +284,7 @@ func TestHandlerTellsTheStatus(t *testing.T) {
 
 func TestHandlerAnswersHead(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	got := d.do(http.MethodGet, eventsPath+"/id-1", nil)
 	head := d.do(http.MethodHead, eventsPath+"/id-1", nil)
 	assert.Equal(t, got.Code, head.Code)
@@ -295,7 +295,7 @@ func TestHandlerAnswersHead(t *testing.T) {
 
 func TestHandlerSpeaksReferenceStatusCodes(t *testing.T) {
 	t.Parallel()
-	d := newDesk(func(c *handlerConfig) { c.referenceStatusCodes = true })
+	d := newDesk(t, func(c *handlerConfig) { c.referenceStatusCodes = true })
 	w := d.post(`{}`)
 	assert.Equal(t, http.StatusOK, w.Code)
 	assert.Equal(t, "/v1/async/events/id-1", w.Header().Get("Location"))
@@ -307,7 +307,7 @@ func TestHandlerSpeaksReferenceStatusCodes(t *testing.T) {
 // A record that cannot be shown is a fault of ours, not an empty answer.
 func TestHandlerRefusesBrokenRecords(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	d.intake.record.Response = raw(`{"success":`)
 	assert.Equal(t, http.StatusServiceUnavailable, d.do(http.MethodGet, eventsPath+"/id-1", nil).Code)
 	assert.Contains(t, d.log.String(), "encode event id-1")
@@ -316,7 +316,7 @@ func TestHandlerRefusesBrokenRecords(t *testing.T) {
 // An event that was just sent cannot be unknown to its client: that is a fault of ours, to be tried again.
 func TestHandlerNeverAnswersPostWithNotFound(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	d.intake.err = fmt.Errorf("asyncevents: accept event id-1 again: %w", ErrNotFound)
 	assert.Equal(t, http.StatusServiceUnavailable, d.post(`{}`).Code)
 }
@@ -326,8 +326,8 @@ func FuzzHandler(f *testing.F) {
 	f.Add("POST", "/v1/async/events", "application/json", []byte(`{"correlation_id":"a\r\nb"}`))
 	f.Add("GET", "/v1/async/events/%0d%0aSet-Cookie:x", "", []byte(nil))
 	f.Add("POST", "//v1/async/events", "text/plain\r\n", []byte(`{`))
-	d := newDesk()
 	f.Fuzz(func(t *testing.T, method, uri, contentType string, body []byte) {
+		d := newDesk(t)
 		target, err := url.ParseRequestURI(uri)
 		if err != nil {
 			return

@@ -22,7 +22,7 @@ func loadOpenAPI(t *testing.T) *openapi3.T {
 
 func TestOpenAPIIsServed(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	w := d.do(http.MethodGet, eventsPath+"/openapi.yaml", nil)
 	require.Equal(t, http.StatusOK, w.Code)
 	assert.Equal(t, "application/yaml", w.Header().Get("Content-Type"))
@@ -33,7 +33,7 @@ func TestOpenAPIIsServed(t *testing.T) {
 // Every path and method of the description is one of the handler's, and its refusals are described.
 func TestOpenAPIDescribesTheHandler(t *testing.T) {
 	t.Parallel()
-	document, d := loadOpenAPI(t), newDesk()
+	document, d := loadOpenAPI(t), newDesk(t)
 	assert.Equal(t, 3, document.Paths.Len())
 	for path, item := range document.Paths.Map() {
 		for method, operation := range item.Operations() {
@@ -41,6 +41,18 @@ func TestOpenAPIDescribesTheHandler(t *testing.T) {
 			assert.NotNil(t, operation.Responses.Value(strconv.Itoa(w.Code)), "%s %s: %d", method, path, w.Code)
 			assert.Less(t, w.Code, 300, "%s %s", method, path)
 		}
+	}
+}
+
+// What the description says of null holds: it is as good as nothing.
+func TestOpenAPITakesNulls(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, body := range []string{
+		`{"customer":null,"action":null,"data":null,"callback_url":null,"correlation_id":null,"more":null}`,
+		`{"data":{"callback_url":null}}`,
+	} {
+		assert.Equal(t, http.StatusAccepted, d.post(body).Code, body)
 	}
 }
 
@@ -60,7 +72,7 @@ func TestOpenAPIListsEveryCode(t *testing.T) {
 // What the handler answers is what the description says.
 func TestOpenAPISchemasFit(t *testing.T) {
 	t.Parallel()
-	document, d := loadOpenAPI(t), newDesk()
+	document, d := loadOpenAPI(t), newDesk(t)
 	d.intake.record.Callback = CallbackRecord{Status: CallbackFailed, Attempts: 5}
 	d.intake.record.Response = raw(`{"success":[],"error":{"type":"T","code":1,"message":"m"}}`)
 	for schema, answer := range map[string]string{

@@ -47,7 +47,7 @@ func TestBodyLimit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk()
+			d := newDesk(t)
 			w := d.do(http.MethodPost, eventsPath, wrap(strings.NewReader(padded(1024))))
 			require.Equal(t, http.StatusAccepted, w.Code)
 			assert.Equal(t, padded(1024), string(d.intake.bodies[0]))
@@ -63,7 +63,7 @@ func TestBodyLimit(t *testing.T) {
 
 func TestDeclaredLengthIsRefusedUnread(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	body := &meteredReader{}
 	r := httptest.NewRequest(http.MethodPost, eventsPath, body)
 	r.Header.Set("Content-Type", "application/json")
@@ -76,7 +76,7 @@ func TestDeclaredLengthIsRefusedUnread(t *testing.T) {
 
 func TestEndlessBodyIsCut(t *testing.T) {
 	t.Parallel()
-	d := newDesk(func(c *handlerConfig) { c.maxBody = 64 << 10 })
+	d := newDesk(t, func(c *handlerConfig) { c.maxBody = 64 << 10 })
 	body := &meteredReader{}
 	w := d.do(http.MethodPost, eventsPath, body)
 	require.Equal(t, http.StatusRequestEntityTooLarge, w.Code)
@@ -86,7 +86,7 @@ func TestEndlessBodyIsCut(t *testing.T) {
 // Over a real connection: the answer comes while the client still sends, and the connection ends.
 func TestEndlessChunkedBodyEndsTheConnection(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(newDesk())
+	server := httptest.NewServer(newDesk(t))
 	defer server.Close()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	require.NoError(t, err)
@@ -103,7 +103,7 @@ func TestEndlessChunkedBodyEndsTheConnection(t *testing.T) {
 
 func TestBrokenBodyIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	w := d.do(http.MethodPost, eventsPath, io.MultiReader(strings.NewReader("{"), iotest.ErrReader(io.ErrUnexpectedEOF)))
 	requireProblem(t, w, 400, 203400, "BadRequestException", "The body could not be read to its end")
 
@@ -118,7 +118,7 @@ func TestBrokenBodyIsRefused(t *testing.T) {
 
 func TestContentTypes(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	for _, contentType := range []string{
 		"application/json", "Application/JSON", "application/json;charset=utf-8", "application/json ; x=\";\"",
 		" application/json",
@@ -141,7 +141,7 @@ func TestContentTypes(t *testing.T) {
 
 func TestContentEncodings(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
+	d := newDesk(t)
 	for _, encoding := range []string{"identity", "Identity", ""} {
 		assert.Equal(t, http.StatusAccepted, d.post(`{}`, "Content-Encoding", encoding).Code, encoding)
 	}

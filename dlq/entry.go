@@ -57,6 +57,9 @@ type Entry struct {
 	Redrives int
 	// Exported is whether a completed export contains the entry. Stores fill it in; it is ignored by Add.
 	Exported bool
+	// PayloadHidden is whether the Payload was left out for whoever is going to see the entry. Its JSON then says so in
+	// the payload's place. Stores leave it false.
+	PayloadHidden bool
 }
 
 // Failure is why a message is a dead letter.
@@ -71,7 +74,7 @@ type Failure struct {
 }
 
 // MarshalJSON writes the entry as the management API and the exports show it: a payload that is JSON as it is,
-// any other as "payload_base64".
+// any other as "payload_base64", and "payload_hidden":true for one that was left out.
 func (e Entry) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
 
 // asUsual has jsonv2, which is quicker, write text as encoding/json does.
@@ -99,12 +102,19 @@ func (e Entry) AppendJSON(dst []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dlq: encode entry %d: %w", e.ID, err)
 	}
-	dst = append(dst, head[:len(head)-1]...)
-	if json.Valid(e.Payload) && utf8.Valid(e.Payload) {
-		dst = append(append(dst, `,"payload":`...), e.Payload...)
-	} else {
-		dst = append(dst, `,"payload_base64":"`...)
-		dst = append(base64.StdEncoding.AppendEncode(dst, e.Payload), '"')
-	}
+	dst = e.appendPayload(append(dst, head[:len(head)-1]...))
 	return append(append(dst, ','), tail[1:]...), nil
+}
+
+// appendPayload appends the field that shows the payload.
+func (e Entry) appendPayload(dst []byte) []byte {
+	switch {
+	case e.PayloadHidden:
+		return append(dst, `,"payload_hidden":true`...)
+	case json.Valid(e.Payload) && utf8.Valid(e.Payload):
+		return append(append(dst, `,"payload":`...), e.Payload...)
+	default:
+		dst = append(dst, `,"payload_base64":"`...)
+		return append(base64.StdEncoding.AppendEncode(dst, e.Payload), '"')
+	}
 }

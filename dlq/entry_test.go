@@ -61,6 +61,19 @@ func TestEntryJSONPayloads(t *testing.T) {
 	}
 }
 
+func TestEntryJSONSaysThatThePayloadIsHidden(t *testing.T) {
+	t.Parallel()
+	for _, payload := range []string{"", `{"secret":1}`, "secret"} {
+		entry := sampleEntry(payload)
+		entry.PayloadHidden = true
+		text, err := entry.AppendJSON(nil)
+		require.NoError(t, err)
+		assert.True(t, json.Valid(text))
+		assert.Contains(t, string(text), `,"payload_hidden":true,"error"`)
+		assert.NotRegexp(t, `secret|"payload"|payload_base64`, string(text))
+	}
+}
+
 func FuzzEntryJSON(f *testing.F) {
 	f.Add([]byte(`{"a":1}`), "error")
 	f.Add([]byte("\xff"), "\xff")

@@ -13,7 +13,8 @@ import (
 // What is discarded is listed, and comes back, in part or whole.
 func TestManagerDiscard(t *testing.T) {
 	t.Parallel()
-	m, f := filled(t, 2_500)
+	m, f := filled(t, 2_499)
+	f.add(dlq.Entry{Queue: "events", CorrelationID: "x"})
 	_, err := m.Discard(t.Context(), "events", dlq.Filter{}, 1)
 	var count *dlq.CountError
 	require.ErrorAs(t, err, &count)
@@ -29,7 +30,7 @@ func TestManagerDiscard(t *testing.T) {
 	assert.Len(t, page.Entries, 10)
 	assert.EqualValues(t, 2_500, page.Total)
 	assert.Equal(t, "events", page.Entries[0].Queue)
-	restored, err := m.Restore(t.Context(), "events", dlq.Filter{CorrelationID: page.Entries[3].CorrelationID})
+	restored, err := m.Restore(t.Context(), "events", dlq.Filter{CorrelationID: "x"})
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, restored)
 	restored, err = m.Restore(t.Context(), "events", dlq.Filter{})

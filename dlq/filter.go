@@ -78,6 +78,9 @@ func (f *Filter) isLookup() bool {
 	return f.Error == "" && f.Text == "" && f.Action == "" && len(f.Attributes) == 0
 }
 
+// ReadsPayloads is whether the answer to the filter tells something of what payloads hold.
+func (f *Filter) ReadsPayloads() bool { return f.Text != "" || f.Action != "" || len(f.Attributes) > 0 }
+
 // Criteria is the filter as text, which ParseCriteria reads; "" for the zero value.
 func (f *Filter) Criteria() (string, error) {
 	if f.IsZero() {

@@ -2,6 +2,7 @@ package callback
 
 import (
 	"io"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,7 +16,8 @@ type Response struct {
 	// Status is the HTTP status; 0 when there was no answer.
 	Status int
 	// Body is the beginning of the answer's body, at most MaxResponseBody bytes of valid UTF-8 without NUL, which some
-	// databases cannot store. It is whatever the receiver chose to send: show it as text.
+	// databases cannot store. Signatures that a receiver echoed are left out. All else is whatever it chose to send: show it
+	// as text.
 	Body string
 	// Duration is how long the attempt took.
 	Duration time.Duration
@@ -30,9 +32,14 @@ func readBody(body io.Reader, limit int64) string {
 	return cleanText(head)
 }
 
+// echoedSignature is a signature that comes back in a receiver's answer, also in the ways in which JSON, HTML and URLs write
+// its base64.
+var echoedSignature = regexp.MustCompile(`v1(,|%2[Cc])[A-Za-z0-9+/=\\%&#;]{16,}`)
+
 func cleanText(b []byte) string {
 	text := strings.ToValidUTF8(string(b), "\uFFFD")
 	text = strings.ReplaceAll(text, "\x00", "\uFFFD")
+	text = echoedSignature.ReplaceAllString(text, "v1,[hidden]")
 	cut := min(len(text), MaxResponseBody) // the replacements are longer than what they replace
 	for cut < len(text) && !utf8.RuneStart(text[cut]) {
 		cut--

@@ -26,8 +26,11 @@ var auditRoutes = routes{
 		serve: listAudit},
 }
 
-// record writes the audit row of a request that was to change something. It is written also when the client has
-// hung up meanwhile. What was done cannot be undone, so a row that cannot be written is an error in the log.
+// audited is whether the request leaves an audit row. HEAD is not a download.
+func (c *call) audited() bool { return c.route.audit != "" && c.r.Method != http.MethodHead }
+
+// record writes the request's audit row. It is written also when the client has hung up meanwhile. What was done cannot
+// be undone, so a row that cannot be written is an error in the log.
 func (h *handler) record(c *call, err error) {
 	row := c.row
 	row.Action, row.Outcome = c.route.audit, outcomeOf(err)

@@ -11,13 +11,19 @@ type Action string
 
 // The actions that an Authorizer decides on.
 const (
-	// ActionView is looking at the DLQs with their payloads, at jobs, the list of exports, settings and the audit log.
+	// ActionView is looking at the DLQs, at jobs, the list of exports, settings and the audit log. It does not show
+	// payloads; error texts and what receivers of callbacks answered are not payloads.
 	ActionView Action = "view"
+	// ActionViewPayload is seeing the payloads of entries besides. Without it entries are shown as hiding theirs.
+	ActionViewPayload Action = "view_payload"
 	// ActionRetry is moving entries back, and starting and stopping retry jobs.
 	ActionRetry Action = "retry"
+	// ActionEdit is changing an entry's payload before it is moved back.
+	ActionEdit Action = "edit"
 	// ActionErase is erasing the entries of a DLQ.
 	ActionErase Action = "erase"
-	// ActionExport is making, downloading and deleting export files.
+	// ActionExport is making, downloading and deleting export files. Downloads need ActionViewPayload as well: the files
+	// hold payloads.
 	ActionExport Action = "export"
 	// ActionConfigure is changing the settings of retry jobs.
 	ActionConfigure Action = "configure"
@@ -29,8 +35,8 @@ const (
 //
 // The actor appears in the audit log, as far as it is known also for denials. It is cut to 128 bytes.
 //
-// A page asks for more than one action: for its own, and for the others to know which buttons to show. Many
-// requests ask at once.
+// A request may ask for more than one action: what shows entries asks whether to show their payloads, and a page for
+// what to offer on it. Many requests ask at once.
 type Authorizer func(r *http.Request, action Action) (actor string, err error)
 
 // ChallengeError is an Authorizer's denial of a request whose sender is not known yet. It is answered with 401.

@@ -33,7 +33,8 @@ type call struct {
 	queue, id string
 	// fields is the JSON body of an API call that changes something.
 	fields object
-	// row is what the audit log will say. What serves the route fills in target, count and detail.
+	// row is what the audit log will say. What serves the route fills in count and detail, and a target that the path
+	// does not name.
 	row asyncevents.AuditRow
 }
 
@@ -42,6 +43,7 @@ func (h *handler) newCall(w http.ResponseWriter, r *http.Request) *call {
 	var vars map[string]string
 	c.route, vars, c.allow = h.routes.find(r.Method, c.place.segments)
 	c.queue, c.id = vars["queue"], vars["id"]
+	c.row.Target = plainLine(c.id)
 	if slices.Contains(queueNames, c.queue) {
 		c.row.Queue = c.queue
 	}
@@ -103,7 +105,6 @@ func (c *call) entryID() (int64, error) {
 	if err != nil || id < 1 {
 		return 0, newEntryProblem()
 	}
-	c.row.Target = strconv.FormatInt(id, 10)
 	return id, nil
 }
 

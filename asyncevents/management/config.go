@@ -1,17 +1,20 @@
 package management
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path"
 	"strings"
+
+	"github.com/redrive-go/redrive/dlq"
 )
 
 // Config configures the Handler. Nil and the zero value mean the documented defaults.
 type Config struct {
 	// Logger gets what went wrong: store errors with the route, audit rows that could not be written, panics of the
-	// Authorizer. It never gets payloads or secrets. Defaults to slog.Default().
+	// Authorizer, failures of Redact. It never gets payloads or secrets. Defaults to slog.Default().
 	Logger *slog.Logger
 	// Title is the name on every page. Defaults to "Redrive".
 	Title string
@@ -21,6 +24,17 @@ type Config struct {
 	// Without it, the prefix is read from http.Request.Pattern, which http.ServeMux and chi (from 5.2) set. It is needed
 	// for routers that do not. Links in pages are relative and need neither. Defaults to detecting the prefix.
 	Base string
+	// Redact returns what is shown of an entry's payload, in the API and on the pages, to whoever may see payloads. The
+	// entry is as it stands in the DLQ; its Payload may be changed in place and returned. ctx is the request's, with
+	// whatever the host's middleware put there. Many requests call at once, once for each entry that they show.
+	//
+	// Nil, an error and a panic hide the payload. Of errors and panics only the Go type is logged, as their text may hold
+	// some of the payload. Error texts and the answers of callbacks' receivers are not redacted.
+	//
+	// Export files hold payloads as they were sent, under a checksum, so with a redactor nobody may download them here.
+	// They are in Config.Exports of the Service, and a second Handler without a redactor may be mounted for those who may
+	// see everything. Defaults to nil, which shows payloads as they are.
+	Redact func(ctx context.Context, entry dlq.Entry) (payload []byte, err error)
 }
 
 // Validate returns every fault, joined, each naming its field. Nil is valid.

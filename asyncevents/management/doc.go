@@ -10,8 +10,11 @@
 //
 // The handler is closed by default: it cannot be built without an Authorizer, and an Authorizer that returns an
 // error or panics denies the request. Requests that change something are refused when a browser sent them from
-// another origin, and each leaves one row in the audit log, whether it was allowed, denied or failed. An audit row that
-// cannot be written does not undo what was done; it is logged as an error.
+// another origin. Each of them, and each download, leaves one row in the audit log, whether it was allowed, denied or
+// failed. An audit row that cannot be written does not undo what was done; it is logged as an error.
+//
+// An Authorizer decides on each Action by itself. What somebody may not do is refused, and not offered on the pages.
+// Payloads are shown to those who have ActionViewPayload, as Config.Redact has them shown.
 //
 // Payloads, error texts and ids are shown as text, never as markup. The pages need no script and load nothing
 // from elsewhere. The handler may be mounted anywhere, with or without its prefix stripped; see Config.Base. It

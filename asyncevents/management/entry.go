@@ -82,12 +82,17 @@ func (c *call) entries() (dlq.Page, error) {
 	if err != nil {
 		return dlq.Page{}, err
 	}
-	params := c.r.URL.Query()
-	filter, err := filterOf(params)
+	filter, err := c.filter()
 	if err != nil {
 		return dlq.Page{}, err
 	}
-	return c.dlq.List(c.r.Context(), c.queue, dlq.Query{Filter: filter, Cursor: params.Get(paramCursor), Limit: limit})
+	query := dlq.Query{Filter: filter, Cursor: c.r.URL.Query().Get(paramCursor), Limit: limit}
+	page, err := c.dlq.List(c.r.Context(), c.queue, query)
+	if err != nil {
+		return dlq.Page{}, err
+	}
+	page.Entries = c.shown(page.Entries...)
+	return page, nil
 }
 
 func getEntry(c *call) (answer, error) {
@@ -108,7 +113,11 @@ func (c *call) entry() (dlq.Entry, error) {
 	if err != nil {
 		return dlq.Entry{}, err
 	}
-	return c.dlq.Get(c.r.Context(), c.queue, id)
+	entry, err := c.dlq.Get(c.r.Context(), c.queue, id)
+	if err != nil {
+		return dlq.Entry{}, err
+	}
+	return c.shown(entry)[0], nil
 }
 
 func retryOldest(c *call) (answer, error) {
@@ -128,7 +137,7 @@ func (c *call) moved(entry dlq.Entry, err error) (answer, error) {
 		return nil, err
 	}
 	c.row.Target, c.row.Count = strconv.FormatInt(entry.ID, 10), 1
-	return jsonAnswer{http.StatusOK, movedJSON(entry)}, nil
+	return jsonAnswer{http.StatusOK, movedJSON(c.shown(entry)[0])}, nil
 }
 
 // erasedJSON is how many entries were erased.
@@ -137,7 +146,7 @@ type erasedJSON struct {
 }
 
 func eraseEntries(c *call) (answer, error) {
-	filter, err := c.inputFilter()
+	filter, err := c.filter()
 	if err != nil {
 		return nil, err
 	}

@@ -6,10 +6,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/asyncevents/management"
 	"github.com/redrive-go/redrive/backends/memory"
+	"github.com/redrive-go/redrive/dlq"
 )
 
 func ExampleHandler() {
@@ -36,17 +39,30 @@ func ExampleHandler() {
 }
 
 func ExampleAuthorizer() {
-	// Everybody who was logged in by the host's own middleware may look, admins may do anything.
+	// Everybody who was logged in by the host's own middleware may look. Support sees payloads and retries, admins may do
+	// anything.
+	support := []management.Action{management.ActionView, management.ActionViewPayload, management.ActionRetry}
 	authorize := func(r *http.Request, action management.Action) (string, error) {
-		user := r.Header.Get("X-User")
-		if action == management.ActionView || user == "admin" {
+		user, role := r.Header.Get("X-User"), r.Header.Get("X-Role")
+		if action == management.ActionView || role == "admin" || role == "support" && slices.Contains(support, action) {
 			return user, nil
 		}
-		return user, fmt.Errorf("%s may only look", user)
+		return user, fmt.Errorf("%s has no right to %s", user, action)
 	}
 	request := httptest.NewRequest(http.MethodPost, "/manage/api/queues/events/retry-one", nil)
 	request.Header.Set("X-User", "bob")
 	_, err := authorize(request, management.ActionRetry)
 	fmt.Println(err)
-	// Output: bob may only look
+	// Output: bob has no right to retry
+}
+
+func ExampleConfig_redact() {
+	// Card numbers are shown by their last digits, wherever they stand.
+	card := regexp.MustCompile(`\b\d{12}(\d{4})\b`)
+	cfg := &management.Config{Redact: func(_ context.Context, entry dlq.Entry) ([]byte, error) {
+		return card.ReplaceAll(entry.Payload, []byte("************$1")), nil
+	}}
+	shown, err := cfg.Redact(context.Background(), dlq.Entry{Queue: "events", Payload: []byte(`{"card":"4111111111111111"}`)})
+	fmt.Println(string(shown), err)
+	// Output: {"card":"************1111"} <nil>
 }

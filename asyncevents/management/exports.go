@@ -26,7 +26,8 @@ var exportRoutes = routes{
 	{method: http.MethodGet, pattern: "api/exports/{id}", action: ActionView, serve: getExport},
 	{method: http.MethodDelete, pattern: "api/exports/{id}", action: ActionExport, audit: "export_delete",
 		serve: deleteExport},
-	{method: http.MethodGet, pattern: "api/exports/{id}/download", action: ActionExport, serve: downloadExport},
+	{method: http.MethodGet, pattern: "api/exports/{id}/download", action: ActionExport, also: ActionViewPayload, audit: "download",
+		serve: downloadExport},
 }
 
 // fieldFormat is the field of the body that names the file's format.
@@ -74,7 +75,6 @@ func getExport(c *call) (answer, error) {
 }
 
 func (c *call) export() (export.Record, error) {
-	c.row.Target = plainLine(c.id)
 	return c.exports.Get(c.r.Context(), c.id)
 }
 
@@ -109,11 +109,16 @@ func deleteExport(c *call) (answer, error) {
 	return emptyAnswer{}, c.exports.Delete(c.r.Context(), record.ID)
 }
 
+// downloadExport hands out no file past a redactor: a redacted one would have neither its checksum nor its ranges.
 func downloadExport(c *call) (answer, error) {
+	if c.cfg.Redact != nil {
+		return nil, newUnredactedProblem()
+	}
 	file, record, err := c.exports.Open(c.r.Context(), c.id)
 	if err != nil {
 		return nil, err
 	}
+	c.row.Queue, c.row.Count = record.Queue, record.Count
 	return fileAnswer{file, record}, nil
 }
 

@@ -1,7 +1,9 @@
 package management
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -9,7 +11,7 @@ import (
 	"github.com/redrive-go/redrive/dlq"
 )
 
-// Parameters that make a filter. An attribute is "path=value"; there may be several.
+// What makes a filter, as parameters and as fields of a body. As a parameter an attribute is "path=value", and there may be several.
 const (
 	filterCorrelationID = "correlation_id"
 	filterSignature     = "signature"
@@ -17,14 +19,20 @@ const (
 	filterText          = "q"
 	filterAction        = "action"
 	filterAttribute     = "attribute"
+	filterAttributes    = "attributes"
 	filterFrom          = "from"
 	filterTo            = "to"
 )
 
-// filterParams are the parameters of a filter.
-var filterParams = []string{
-	filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttribute, filterFrom, filterTo,
-}
+// filterParams are the parameters of a filter, filterFields the fields of a body with one.
+var (
+	filterParams = []string{
+		filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttribute, filterFrom, filterTo,
+	}
+	filterFields = []string{
+		filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttributes, filterFrom, filterTo,
+	}
+)
 
 // filterOf reads the filter among parameters. Empty ones are none: forms send all of their fields.
 func filterOf(params url.Values) (f dlq.Filter, err error) {
@@ -64,13 +72,43 @@ func momentOf(params url.Values, name string) (time.Time, error) {
 	return at, nil
 }
 
-// inputFilter reads the filter of a page's form, or among the parameters of an API call.
-func (c *call) inputFilter() (dlq.Filter, error) {
-	if c.isAPI() {
+// filter reads the filter of a call: in a form or body where the call has one, else among its parameters. Whoever must not see
+// payloads must not search them either: answers would tell what is in them, bit by bit.
+func (c *call) filter() (dlq.Filter, error) {
+	f, err := c.readFilter()
+	if err == nil && f.ReadsPayloads() && (c.cfg.Redact != nil || !c.may(ActionViewPayload)) {
+		err = newHiddenProblem()
+	}
+	return f, err
+}
+
+func (c *call) readFilter() (dlq.Filter, error) {
+	switch {
+	case c.isAPI() && c.r.Method == http.MethodPost:
+		return c.bodyFilter()
+	case c.isAPI() || !c.route.changes():
 		return filterOf(c.r.URL.Query())
 	}
 	if err := c.r.ParseForm(); err != nil {
 		return dlq.Filter{}, bodyProblem(err)
 	}
 	return filterOf(c.r.PostForm)
+}
+
+// bodyFilter reads the filter among the fields of a body. Its attributes are an object.
+func (c *call) bodyFilter() (f dlq.Filter, err error) {
+	own := object{}
+	for _, name := range filterFields {
+		if raw, ok := c.fields[name]; ok {
+			own[name] = raw
+		}
+	}
+	text, err := json.Marshal(own)
+	if err != nil {
+		return f, fmt.Errorf("management: encode a filter: %w", err)
+	}
+	if f, err = dlq.ParseCriteria(string(text)); err != nil {
+		return f, newMalformedProblem("The filter's fields must be texts, 'from' and 'to' times, and 'attributes' an object of texts")
+	}
+	return f, nil
 }

@@ -93,3 +93,20 @@ func TestErrorGroups(t *testing.T) {
 	assert.False(t, list[0].LastSeen.Before(list[0].FirstSeen))
 	assert.Len(t, b.shown("signature="+list[0].Signature), 4)
 }
+
+// Whoever must not see payloads cannot find out what is in them.
+func TestPayloadsAreNotSearchedByEverybody(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	b.addFound()
+	b.authorize = butFor(ActionViewPayload)
+	for _, query := range []string{"q=gold", "action=use", "attribute=data.tier%3Dgold"} {
+		for method, suffix := range map[string]string{http.MethodGet: "", http.MethodDelete: "&confirm=3"} {
+			got := b.do(method, "api/queues/events/entries?"+query+suffix, "")
+			assert.Equal(t, http.StatusForbidden, got.Code, query)
+			assert.Equal(t, CodePayloadsHidden, code(t, got), query)
+		}
+	}
+	assert.Len(t, b.shown("error=account"), 3)
+	assert.EqualValues(t, 6, b.depth())
+}

@@ -55,5 +55,8 @@ func listGroups(c *call) (answer, error) {
 		return nil, err
 	}
 	groups, err := c.dlq.Groups(c.r.Context(), c.queue, limit)
+	for i := range groups {
+		groups[i].Sample = c.shown(groups[i].Sample)[0]
+	}
 	return jsonAnswer{http.StatusOK, groupList(groups)}, err
 }

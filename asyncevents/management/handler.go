@@ -60,13 +60,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer.write(c)
 }
 
-// decide finds out what to answer. A request that changes something leaves its audit row before it is answered.
+// decide finds out what to answer. A request that is audited leaves its row before it is answered.
 func (h *handler) decide(c *call) (answer, error) {
 	if c.route == nil {
 		return nil, h.decideUnrouted(c)
 	}
 	answer, err := h.attempt(c)
-	if c.route.changes() {
+	if c.audited() {
 		h.record(c, err)
 	}
 	if err == nil && c.route.back != "" {
@@ -90,6 +90,11 @@ func (h *handler) decideUnrouted(c *call) error {
 func (h *handler) attempt(c *call) (answer, error) {
 	if err := h.admit(c, c.route.action); err != nil {
 		return nil, err
+	}
+	if c.route.also != "" {
+		if err := h.admit(c, c.route.also); err != nil {
+			return nil, err
+		}
 	}
 	if err := h.origins.Check(c.r); err != nil {
 		return nil, newCrossOriginProblem()

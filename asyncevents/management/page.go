@@ -67,7 +67,14 @@ type pageView struct {
 }
 
 // permissions are what the sender may do besides looking.
-type permissions struct{ Retry, Erase, Export, Configure bool }
+type permissions struct{ Retry, Erase, Export, Download, Configure bool }
+
+func (c *call) permissions() permissions {
+	can := permissions{Retry: c.may(ActionRetry), Erase: c.may(ActionErase), Export: c.may(ActionExport),
+		Configure: c.may(ActionConfigure)}
+	can.Download = can.Export && c.cfg.Redact == nil && c.may(ActionViewPayload)
+	return can
+}
 
 func (c *call) page(status int, name, title string, body any) answer {
 	view := pageView{Product: c.cfg.Title, Title: title, Root: c.place.root, Style: styleSheet.name, Icon: icon.name,
@@ -76,8 +83,7 @@ func (c *call) page(status int, name, title string, body any) answer {
 		view.Flash = &f
 	}
 	if status == http.StatusOK {
-		view.Can = permissions{Retry: c.may(ActionRetry), Erase: c.may(ActionErase), Export: c.may(ActionExport),
-			Configure: c.may(ActionConfigure)}
+		view.Can = c.permissions()
 	}
 	return pageAnswer{status, name, view}
 }

@@ -23,6 +23,10 @@ const (
 	CodeForbidden = 203510
 	// CodeCrossOrigin is a request that a browser sent from another origin.
 	CodeCrossOrigin = 203511
+	// CodeUnredacted is a download of an export where payloads are redacted.
+	CodeUnredacted = 203512
+	// CodePayloadsHidden is a search of payloads by somebody who must not see them.
+	CodePayloadsHidden = 203513
 	// CodePathNotFound is a path that is not part of the API.
 	CodePathNotFound = 203520
 	// CodeQueueNotFound is an unknown queue.
@@ -79,6 +83,16 @@ func newForbiddenProblem() *asyncevents.Problem {
 func newCrossOriginProblem() *asyncevents.Problem {
 	return &asyncevents.Problem{HTTPStatus: http.StatusForbidden, Type: "ForbiddenException",
 		Code: CodeCrossOrigin, Message: "The request came from another origin"}
+}
+
+func newUnredactedProblem() *asyncevents.Problem {
+	return &asyncevents.Problem{HTTPStatus: http.StatusForbidden, Type: "ForbiddenException",
+		Code: CodeUnredacted, Message: "Payloads are redacted here, and the files of exports are not"}
+}
+
+func newHiddenProblem() *asyncevents.Problem {
+	return &asyncevents.Problem{HTTPStatus: http.StatusForbidden, Type: "ForbiddenException",
+		Code: CodePayloadsHidden, Message: "Payloads are hidden from you, so they cannot be searched: 'q', 'action' and attributes"}
 }
 
 func newPathProblem() *asyncevents.Problem {

@@ -13,7 +13,10 @@ type route struct {
 	pattern string
 	// action is what the Authorizer is asked for.
 	action Action
-	// audit is what the audit log calls it. Routes that change nothing have none.
+	// also is a second action that is needed as well; "" for none.
+	also Action
+	// audit is what the audit log calls it. All routes that change something have one, and of the others those that
+	// hand out a file.
 	audit string
 	// params are the parameters that an API call knows.
 	params []string
@@ -26,7 +29,7 @@ type route struct {
 }
 
 // changes is whether the route changes something.
-func (r *route) changes() bool { return r.audit != "" }
+func (r *route) changes() bool { return r.method != http.MethodGet }
 
 // match returns the variables of a path that the route takes.
 func (r *route) match(segments []string) (vars map[string]string, ok bool) {
