@@ -24,6 +24,7 @@ const (
 	DefaultMaxBodyBytes        = 256 << 10
 	DefaultCallbackConcurrency = 50
 	DefaultTopicPrefix         = "redrive."
+	DefaultKeepErased          = 24 * time.Hour
 )
 
 // LimitMaxBodyBytes is the largest MaxBodyBytes.
@@ -70,6 +71,9 @@ type Config struct {
 
 	// Exports is where export files go. Defaults to the folder redrive/exports below the user's cache folder.
 	Exports export.Storage
+	// KeepErased is how long entries that were erased from a DLQ through the management can still be restored; then they are gone for
+	// good. Negative means that they are at once. Defaults to 24 h.
+	KeepErased time.Duration
 	// TopicPrefix begins the names of the two topics, so that services can share a transport. Defaults to "redrive.".
 	TopicPrefix string
 
@@ -96,6 +100,9 @@ func (c *Config) WithDefaults() Config {
 	}
 	if out.CallbackConcurrency == 0 {
 		out.CallbackConcurrency = DefaultCallbackConcurrency
+	}
+	if out.KeepErased == 0 {
+		out.KeepErased = DefaultKeepErased
 	}
 	if out.TopicPrefix == "" {
 		out.TopicPrefix = DefaultTopicPrefix

@@ -114,6 +114,15 @@ func (s *Service) Ping(ctx context.Context) error {
 // DeadLetters manages the two DLQs, named EventsQueue and CallbacksQueue.
 func (s *Service) DeadLetters() *dlq.Manager { return s.letters }
 
+// EraseDeadLetters takes what a filter means out of a DLQ, to be restored within Config.KeepErased, or for good where that is
+// negative: dlq.Manager's Discard or Erase.
+func (s *Service) EraseDeadLetters(ctx context.Context, queue string, filter dlq.Filter, confirm int64) (erased int64, err error) {
+	if s.cfg.KeepErased < 0 {
+		return s.letters.Erase(ctx, queue, filter, confirm)
+	}
+	return s.letters.Discard(ctx, queue, filter, confirm)
+}
+
 // RetryJobs starts and stops retry jobs and keeps their settings. The jobs run within Run, of any replica.
 func (s *Service) RetryJobs() *retry.Runner { return s.jobs }
 

@@ -34,6 +34,8 @@ var doable = map[string]struct {
 	"POST queues/{queue}/retry-job":          {},
 	"POST queues/{queue}/exports":            {},
 
+	"POST api/queues/{queue}/erased/restore": {},
+
 	"POST api/queues/{queue}/retry-one":          {},
 	"POST api/queues/{queue}/entries/{id}/retry": {},
 	"POST api/queues/{queue}/retry-job":          {},

@@ -18,6 +18,8 @@ type core struct {
 	jobs    *retry.Runner
 	exports *export.Exporter
 	audit   asyncevents.AuditLog
+	// erase takes entries out of a DLQ, for a time or for good.
+	erase func(ctx context.Context, queue string, filter dlq.Filter, confirm int64) (int64, error)
 	// backlog is how many messages wait in a main queue; false where the transport cannot tell.
 	backlog func(ctx context.Context, queue string) (asyncevents.Backlog, bool, error)
 }
@@ -28,6 +30,7 @@ func newCore(service *asyncevents.Service) *core {
 		jobs:    service.RetryJobs(),
 		exports: service.Exports(),
 		audit:   service.Audit(),
+		erase:   service.EraseDeadLetters,
 		backlog: service.Backlog,
 	}
 }

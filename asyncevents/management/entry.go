@@ -1,6 +1,7 @@
 package management
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -72,12 +73,12 @@ func (l entryList) appendJSON(dst []byte) ([]byte, error) {
 }
 
 func listEntries(c *call) (answer, error) {
-	page, err := c.entries()
+	page, err := c.entries(c.dlq.List)
 	return jsonAnswer{http.StatusOK, entryList(page)}, err
 }
 
-// entries returns the page of the DLQ that the parameters ask for.
-func (c *call) entries() (dlq.Page, error) {
+// entries returns the page that the parameters ask for, of the DLQ or of what was erased from it.
+func (c *call) entries(list func(context.Context, string, dlq.Query) (dlq.Page, error)) (dlq.Page, error) {
 	limit, err := c.limit()
 	if err != nil {
 		return dlq.Page{}, err
@@ -87,7 +88,7 @@ func (c *call) entries() (dlq.Page, error) {
 		return dlq.Page{}, err
 	}
 	query := dlq.Query{Filter: filter, Cursor: c.r.URL.Query().Get(paramCursor), Limit: limit}
-	page, err := c.dlq.List(c.r.Context(), c.queue, query)
+	page, err := list(c.r.Context(), c.queue, query)
 	if err != nil {
 		return dlq.Page{}, err
 	}
@@ -157,7 +158,7 @@ func eraseEntries(c *call) (answer, error) {
 	if err := c.notExporting(); err != nil {
 		return nil, err
 	}
-	erased, err := c.dlq.Erase(c.r.Context(), c.queue, filter, confirm)
+	erased, err := c.erase(c.r.Context(), c.queue, filter, confirm)
 	c.row.Count = erased // also of an erasure that broke off
 	return jsonAnswer{http.StatusOK, erasedJSON{erased}}, err
 }

@@ -213,12 +213,12 @@ type brokenEraser struct {
 	calls int
 }
 
-func (s *brokenEraser) Erase(ctx context.Context, p dlq.EraseParams) (int64, error) {
+func (s *brokenEraser) Transfer(ctx context.Context, p dlq.TransferParams) (int64, error) {
 	if s.calls++; s.calls > 1 {
 		return 0, errDown
 	}
 	p.Limit = 2
-	return s.Store.Erase(ctx, p)
+	return s.Store.Transfer(ctx, p)
 }
 
 func TestBrokenErasureIsCounted(t *testing.T) {

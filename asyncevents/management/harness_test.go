@@ -79,7 +79,7 @@ func (b *bundle) newCore() *core {
 		backlog, err := b.backend.Backlog(ctx, queue)
 		return backlog, true, err
 	}
-	return &core{dlq: manager, jobs: runner, exports: exporter, audit: b.backend.Audit, backlog: backlog}
+	return &core{dlq: manager, jobs: runner, exports: exporter, audit: b.backend.Audit, erase: manager.Discard, backlog: backlog}
 }
 
 // add puts an entry into the DLQ of events.

@@ -70,7 +70,7 @@ func queuePage(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, err := c.entries()
+	page, err := c.entries(c.dlq.List)
 	if err != nil {
 		return nil, err
 	}

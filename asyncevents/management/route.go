@@ -75,5 +75,5 @@ func (rs routes) find(method string, segments []string) (found *route, vars map[
 
 // allRoutes lists every route. The forms of the pages are served by what serves the API.
 func allRoutes() routes {
-	return slices.Concat(queueRoutes, entryRoutes, groupRoutes, jobRoutes, exportRoutes, settingsRoutes, auditRoutes, assetRoutes)
+	return slices.Concat(queueRoutes, entryRoutes, erasedRoutes, groupRoutes, jobRoutes, exportRoutes, settingsRoutes, auditRoutes, assetRoutes)
 }
