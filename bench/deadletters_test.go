@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ func deadLetters(b *testing.B, f figures, k kind, place string) {
 	meanwhile("idle", func() { time.Sleep(5 * time.Second) })
 	f.add(medianPage(b, backend, ""), "first-page-ms")
 	f.add(medianPage(b, backend, middle(b, backend)), "middle-page-ms")
+	findAll(b, f, backend)
 	exportAside(b, f, k, place, dead)
 	meanwhile("export", func() {
 		_, err := exportOnce(backend, folder(b))
@@ -66,8 +68,16 @@ func exportAside(b *testing.B, f figures, k kind, place string, dead int) {
 	exporter.end(b)
 }
 
-func refuseForGood(context.Context, asyncevents.Event) (any, error) {
-	return nil, retry.Permanent(errors.New("dial tcp 10.0.0.7:443: connect: connection refused"))
+// refuseForGood fails for one of three causes, of which one is rare.
+func refuseForGood(_ context.Context, event asyncevents.Event) (any, error) {
+	reason := "dial tcp 10.0.0.7:443: connect: connection refused"
+	switch id := event.ID; {
+	case strings.HasSuffix(id, "000"):
+		reason = "account " + id + " is closed"
+	case strings.HasSuffix(id, "7"):
+		reason = "context deadline exceeded after " + id
+	}
+	return nil, retry.Permanent(errors.New(reason))
 }
 
 // drainToDLQ processes until so many entries stand in the DLQ.
