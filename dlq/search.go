@@ -9,7 +9,7 @@ const (
 	// lookChunk is how many entries a search reads at a time.
 	lookChunk = 1000
 	// lookMost is how many entries a search reads for one page, so that the answer comes soon in a DLQ of any size.
-	lookMost = 20_000
+	lookMost = 10_000
 )
 
 // Query asks for one page of what a filter finds in a DLQ.
@@ -31,7 +31,7 @@ type Page struct {
 	// Total is how many entries the whole DLQ holds.
 	Total int64
 	// Complete is whether the page is full or the last one. One that is not was cut off, because entries had to be read that the
-	// filter does not mean: after 20,000 of them. The search goes on at NextCursor.
+	// filter does not mean: after 10,000 of them. The search goes on at NextCursor.
 	Complete bool
 }
 

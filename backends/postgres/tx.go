@@ -52,9 +52,15 @@ func (t *tx) Query(scan func(sqlstore.Scanner) error, query string, args ...any)
 // once a statement, and the same for all rows.
 func newWords(n sqlstore.Names) *sqlstore.Words {
 	return &sqlstore.Words{
-		Table:     n.Table,
-		Now:       "(SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint)",
-		Lock:      "FOR UPDATE",
+		Table: n.Table,
+		Now:   "(SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint)",
+		Lock:  "FOR UPDATE",
+		// Only the index has rows in the order of two columns. Of one value the planner knows that all are equal, and may
+		// prefer to read the whole DLQ.
+		Hints: map[string]string{
+			"of event": "(correlation_id, id) > (?, ?) AND (correlation_id, id) <= (?, ?)",
+			"of cause": "(signature, id) > (?, ?) AND (signature, id) <= (?, ?)",
+		},
 		InsertNew: "INSERT",
 		IfNew:     "ON CONFLICT DO NOTHING",
 		Numbered:  true,

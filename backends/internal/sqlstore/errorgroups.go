@@ -19,7 +19,7 @@ const (
 	deleteGroup    = `DELETE FROM {error_groups} WHERE dlq = ? AND signature = ? AND entries = 0`
 	selectGroups   = `SELECT signature, type, message, entries FROM {error_groups} WHERE dlq = ? ORDER BY entries DESC, signature LIMIT ?`
 	selectNewestOf = `
-		SELECT created_at FROM {dead_letters} {by cause} WHERE signature = ? AND id > ? AND id <= ? ORDER BY id DESC LIMIT 1`
+		SELECT created_at FROM {dead_letters} {by cause} WHERE {of cause} ORDER BY signature DESC, id DESC LIMIT 1`
 )
 
 // groupColumns are the columns of error_groups.
@@ -129,7 +129,8 @@ func complete(t Tx, d seen, name string, g *dlq.Group) error {
 	}
 	var newest int64
 	signature, _ := parseSignature(g.Signature)
-	err = One(t, []any{&newest}, selectNewestOf, signature, fullID(d.id, 0), fullID(d.id, dlqSpan-1))
+	err = One(t, []any{&newest}, selectNewestOf,
+		signature, fullID(d.id, 0), signature, fullID(d.id, dlqSpan-1))
 	g.LastSeen = FromMicros(newest)
 	return err
 }

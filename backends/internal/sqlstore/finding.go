@@ -11,11 +11,14 @@ import (
 const (
 	entryColumns = `id, redrives, created_at, accepted_at, topic, message_id, correlation_id, error_type, error_message, error_stack,
 		metadata, history, payload`
-	selectEntries      = `SELECT ` + entryColumns + ` FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`
-	selectEntriesOf    = `SELECT ` + entryColumns + ` FROM {dead_letters} {by event} WHERE correlation_id = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?`
-	selectEntriesFor   = `SELECT ` + entryColumns + ` FROM {dead_letters} {by cause} WHERE signature = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?`
-	selectEntriesOfFor = `SELECT ` + entryColumns + ` FROM {dead_letters} {by event}
-		WHERE correlation_id = ? AND signature = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?`
+	selectEntries   = `SELECT ` + entryColumns + ` FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`
+	selectEntriesOf = `
+		SELECT ` + entryColumns + ` FROM {dead_letters} {by event} WHERE {of event} ORDER BY correlation_id, id LIMIT ?`
+	selectEntriesFor = `
+		SELECT ` + entryColumns + ` FROM {dead_letters} {by cause} WHERE {of cause} ORDER BY signature, id LIMIT ?`
+	selectEntriesOfFor = `
+		SELECT ` + entryColumns + ` FROM {dead_letters} {by event} WHERE {of event} AND signature = ?
+		ORDER BY correlation_id, id LIMIT ?`
 	selectNext = `SELECT id, created_at FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT 1`
 )
 
@@ -32,8 +35,8 @@ func eachEntry(t Tx, p dlq.ListParams, use func(dlq.Entry) error) error {
 	if err != nil {
 		return err
 	}
-	query, args, none := entriesQuery(&p)
-	if none {
+	query, args := entriesQuery(&p, within)
+	if query == "" {
 		return nil
 	}
 	return t.Query(func(row Scanner) error {
@@ -42,23 +45,24 @@ func eachEntry(t Tx, p dlq.ListParams, use func(dlq.Entry) error) error {
 			return err
 		}
 		return use(e)
-	}, query, append(args, within.after, within.upTo, p.Limit)...)
+	}, query, append(args, p.Limit)...)
 }
 
-// entriesQuery is the statement that looks up what is asked for; none where no entry can be meant.
-func entriesQuery(p *dlq.ListParams) (query string, args []any, none bool) {
+// entriesQuery is the statement that looks up what is asked for, and its parameters but for the limit; none where no entry can be
+// meant.
+func entriesQuery(p *dlq.ListParams, s span) (query string, args []any) {
 	signature, valid := parseSignature(p.Signature)
 	switch {
 	case p.Signature != "" && !valid:
-		return "", nil, true
+		return "", nil
 	case p.Signature != "" && p.CorrelationID != "":
-		return selectEntriesOfFor, []any{p.CorrelationID, signature}, false
+		return selectEntriesOfFor, []any{p.CorrelationID, s.after, p.CorrelationID, s.upTo, signature}
 	case p.Signature != "":
-		return selectEntriesFor, []any{signature}, false
+		return selectEntriesFor, []any{signature, s.after, signature, s.upTo}
 	case p.CorrelationID != "":
-		return selectEntriesOf, []any{p.CorrelationID}, false
+		return selectEntriesOf, []any{p.CorrelationID, s.after, p.CorrelationID, s.upTo}
 	}
-	return selectEntries, nil, false
+	return selectEntries, []any{s.after, s.upTo}
 }
 
 // spanOf is the ids among which an entry must be. Times grow with the ids, so the bounds of the one are found among the other.

@@ -16,8 +16,8 @@ type Words struct {
 	Lock string
 	// InsertNew begins an INSERT that passes over rows whose key exists, IfNew ends it.
 	InsertNew, IfNew string
-	// Hints stand behind a table's name where a statement says by which index it is read, for a planner that would take another
-	// one: "by event" and "by cause", of dead_letters.
+	// Hints stand in statements that look up dead letters, for planners that would read another index: "by event" and "by cause"
+	// behind the table's name, "of event" and "of cause" for the condition itself, with the parameters of the usual one.
 	Hints map[string]string
 	// Numbered is whether parameters are written as $1, $2 rather than as question marks.
 	Numbered bool
@@ -62,11 +62,30 @@ func (w *Words) translate(query string) string {
 			continue
 		}
 		end := at + strings.IndexByte(query[at:], '}')
-		b.WriteString(w.word(query[at+1 : end]))
+		name := query[at+1 : end]
 		query = query[end+1:]
+		if condition, ok := w.condition(name); ok {
+			query = condition + query // it has parameters
+			continue
+		}
+		b.WriteString(w.word(name))
 	}
 	b.WriteString(query)
 	return b.String()
+}
+
+// conditions are those for entries of one event or of one cause, between two ids.
+var conditions = map[string]string{
+	"of event": "correlation_id = ? AND id > ? AND correlation_id = ? AND id <= ?",
+	"of cause": "signature = ? AND id > ? AND signature = ? AND id <= ?",
+}
+
+func (w *Words) condition(name string) (condition string, ok bool) {
+	if own, ok := w.Hints[name]; ok && conditions[name] != "" {
+		return own, true
+	}
+	condition, ok = conditions[name]
+	return condition, ok
 }
 
 func (w *Words) word(name string) string {
