@@ -338,7 +338,7 @@ func TestRedriveToTheBroker(t *testing.T) {
 	var seen starts
 	s, _ := run(t, b, working(&seen, 0), nil)
 	batches(t, s, 300)
-	_, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test")
+	_, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test", retry.Options{})
 	require.NoError(t, err)
 	assert.EqualValues(t, entries, awaitJob(t, s, retry.StateCompleted).Moved)
 	awaitIdle(t, s, asyncevents.EventsQueue)

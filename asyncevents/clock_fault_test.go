@@ -94,7 +94,7 @@ func runsJobs(t *testing.T, first, second *asyncevents.Backend) {
 	awaitDead(t, s, asyncevents.EventsQueue, 100)
 	require.Equal(t, 100, exportEvents(t, s).Count)
 	batches(t, s, 30)
-	_, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test")
+	_, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test", retry.Options{})
 	require.NoError(t, err)
 	assert.EqualValues(t, 100, awaitJob(t, s, retry.StateCompleted).Moved)
 	awaitTally(t, s, ids, map[asyncevents.Status]int{asyncevents.StatusProcessed: 100})

@@ -215,7 +215,7 @@ func TestKeysBeyond32Bits(t *testing.T) {
 		require.NoError(t, err)
 		awaitStatus(t, s, moved.CorrelationID, asyncevents.StatusProcessed)
 		batches(t, s, 7)
-		_, err = s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test")
+		_, err = s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test", retry.Options{})
 		require.NoError(t, err)
 		assert.EqualValues(t, events, awaitJob(t, s, retry.StateCompleted).Moved)
 		awaitDead(t, s, asyncevents.EventsQueue, 1) // the first fails for ever
@@ -264,7 +264,7 @@ func TestTransactionPooler(t *testing.T) {
 	awaitDead(t, s, asyncevents.EventsQueue, 50)
 	require.Equal(t, 50, exportEvents(t, s).Count)
 	batches(t, s, 20)
-	_, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test")
+	_, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test", retry.Options{})
 	require.NoError(t, err)
 	assert.EqualValues(t, 50, awaitJob(t, s, retry.StateCompleted).Moved)
 	awaitTally(t, s, failed, map[asyncevents.Status]int{asyncevents.StatusProcessed: 50})

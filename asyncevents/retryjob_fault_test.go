@@ -76,13 +76,13 @@ func (m *mortal) Save(ctx context.Context, owner string, job retry.Job) error {
 	return m.call(func() error { return m.Store.Save(ctx, owner, job) })
 }
 
-func (m *mortal) Move(ctx context.Context, b retry.Batch) (moved int64, err error) {
+func (m *mortal) Move(ctx context.Context, b retry.Batch) (moved retry.Moved, err error) {
 	err = m.call(func() error {
 		moved, err = m.Mover.Move(ctx, b)
 		return err
 	})
 	if errors.Is(err, errDead) {
-		return 0, err
+		return retry.Moved{}, err
 	}
 	return moved, err
 }
@@ -115,7 +115,7 @@ func TestRetryJobSurvivesTwentyDeaths(t *testing.T) {
 		s, err := asyncevents.New(b, working(&seen, 0), quick(t, nil))
 		require.NoError(t, err)
 		batches(t, s, entries/100)
-		job, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test")
+		job, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test", retry.Options{})
 		require.NoError(t, err)
 		assert.EqualValues(t, entries, job.Total)
 		random := rand.New(rand.NewPCG(1, 2))
@@ -162,7 +162,7 @@ type gate struct {
 	opened  chan struct{}
 }
 
-func (g *gate) Move(ctx context.Context, b retry.Batch) (int64, error) {
+func (g *gate) Move(ctx context.Context, b retry.Batch) (retry.Moved, error) {
 	if g.moves.Add(1) == 3 {
 		close(g.reached)
 		<-g.opened
@@ -184,7 +184,7 @@ func TestStoppedRetryJob(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- runner.Run(ctx) }()
-		_, err = runner.Start(t.Context(), asyncevents.EventsQueue, "test")
+		_, err = runner.Start(t.Context(), asyncevents.EventsQueue, "test", retry.Options{})
 		require.NoError(t, err)
 		<-g.reached
 		// Another replica stops it, in the middle of its third batch.
@@ -205,7 +205,7 @@ func TestStoppedRetryJob(t *testing.T) {
 		s, _ = run(t, b, working(&seen, 0), nil)
 		awaitIdle(t, s, asyncevents.EventsQueue)
 		assert.Equal(t, map[int]int{1: 60}, seen.perEvent())
-		job, err = s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test")
+		job, err = s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test", retry.Options{})
 		require.NoError(t, err)
 		assert.EqualValues(t, 440, job.Total)
 		assert.EqualValues(t, 440, awaitJob(t, s, retry.StateCompleted).Moved)
@@ -228,7 +228,7 @@ func TestTwoStartsAtOnce(t *testing.T) {
 		var starting sync.WaitGroup
 		for i := range 20 {
 			starting.Go(func() {
-				_, err := replicas[i%2].RetryJobs().Start(context.Background(), asyncevents.EventsQueue, "test")
+				_, err := replicas[i%2].RetryJobs().Start(context.Background(), asyncevents.EventsQueue, "test", retry.Options{})
 				switch {
 				case err == nil:
 					started.Add(1)
@@ -261,7 +261,7 @@ func TestRetryJobMeetsEachEntryOnce(t *testing.T) {
 		acceptMany(t, s, "e", 200, bare)
 		awaitDead(t, s, asyncevents.EventsQueue, 200)
 		batches(t, s, 10)
-		_, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test")
+		_, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test", retry.Options{})
 		require.NoError(t, err)
 		job := awaitJob(t, s, retry.StateCompleted)
 		assert.EqualValues(t, 200, job.Total)

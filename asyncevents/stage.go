@@ -53,7 +53,7 @@ func (s *stage) handle(msg *message.Message) error {
 	if err != nil {
 		settlement = s.failure(ctx, msg, delivery, started, err)
 	}
-	settlement.CorrelationID, settlement.Queue = delivery.CorrelationID, s.queue
+	settlement.CorrelationID, settlement.Queue, settlement.Job = delivery.CorrelationID, s.queue, delivery.Job
 	if settlement.Attempts = delivery.History.Last(); !isHopeless(err) {
 		settlement.Attempts++
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/retry"
 )
 
 // Sentinel errors of stores.
@@ -140,6 +141,8 @@ type Settlement struct {
 	Callback CallbackStatus
 	// Attempts is how many attempts of this queue ended, through all redrives.
 	Attempts int
+	// Job, when not empty, is the retry job for which the outcome counts, unless it is Again. One that is not known is passed over.
+	Job string
 	// Response is the value of "response" in the status answer, when the event is done.
 	Response json.RawMessage
 	// Publish, when not nil, is a message to hand to the transport on PublishTopic together with the rest.
@@ -150,6 +153,19 @@ type Settlement struct {
 	DeadLetter *dlq.Entry
 	// Again, when not nil, reschedules the message that is being settled instead of removing it.
 	Again *Again
+}
+
+// CountFor adds the outcome to those of a retry job. Again is none.
+func (s *Settlement) CountFor(o *retry.Outcome) {
+	switch {
+	case s.Again != nil:
+	case s.DeadLetter != nil:
+		o.CameBack++
+	case s.Status == StatusError:
+		o.Refused++
+	default:
+		o.Processed++
+	}
 }
 
 // Again says when and how a message is delivered again.

@@ -164,7 +164,7 @@ func retryAll(b *testing.B, backend *asyncevents.Backend, dead int) float64 {
 	ended := make(chan error, 1)
 	go func() { ended <- runner.Run(ctx) }()
 	started := time.Now()
-	job, err := runner.Start(ctx, asyncevents.EventsQueue, "bench")
+	job, err := runner.Start(ctx, asyncevents.EventsQueue, "bench", retry.Options{})
 	must(b, err)
 	for !job.State.Ended() {
 		time.Sleep(5 * time.Millisecond)

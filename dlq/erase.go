@@ -63,7 +63,7 @@ func (m *Manager) removeFound(ctx context.Context, s *search, step removal) (rem
 	for !s.done {
 		which := Selection{UpTo: s.UpTo, Limit: eraseChunk}
 		if !s.Filter.IsZero() {
-			found, err := m.look(ctx, s, eraseChunk, eraseChunk)
+			found, err := m.look(ctx, s, eraseChunk)
 			if err != nil {
 				return removed, err
 			}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-
-	"github.com/redrive-go/redrive/retry"
 )
 
 // Limits of Manager.
@@ -23,8 +21,6 @@ type Manager struct {
 	store  Store
 	logger *slog.Logger
 }
-
-var _ retry.Mover = (*Manager)(nil)
 
 // NewManager returns a Manager of the DLQs in store. It logs what it moved and erased; a nil logger means
 // slog.Default().
@@ -103,22 +99,4 @@ func (m *Manager) Groups(ctx context.Context, queue string, limit int) ([]Group,
 		return nil, fmt.Errorf("dlq: group %s: %w", queue, err)
 	}
 	return append([]Group{}, groups...), nil
-}
-
-// Bound returns how many entries a DLQ holds, and the largest id among them. It implements retry.Mover.
-func (m *Manager) Bound(ctx context.Context, queue string) (total, upTo int64, err error) {
-	stats, err := m.Stat(ctx, queue)
-	return stats.Count, stats.Newest, err
-}
-
-// Move moves one step of a retry job back. It implements retry.Mover.
-func (m *Manager) Move(ctx context.Context, b retry.Batch) (moved int64, err error) {
-	redriven, err := m.store.Redrive(ctx, RedriveParams{
-		Queue: b.Queue, Selection: Selection{UpTo: b.UpTo, Limit: b.Limit}, Job: b.Job,
-	})
-	if err != nil {
-		return 0, fmt.Errorf("dlq: move up to %d of %s: %w", b.Limit, b.Queue, err)
-	}
-	m.logger.DebugContext(ctx, "dead letters moved back", "queue", b.Queue, "job", b.Job, "moved", redriven.Moved)
-	return redriven.Moved, nil
 }

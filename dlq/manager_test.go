@@ -150,12 +150,12 @@ func TestManagerEraseSaysWhatIsGone(t *testing.T) {
 func TestManagerMoves(t *testing.T) {
 	t.Parallel()
 	m, f := filled(t, 5)
-	total, upTo, err := m.Bound(t.Context(), "events")
+	total, upTo, err := m.Bound(t.Context(), "events", "")
 	require.NoError(t, err)
 	assert.Equal(t, []int64{5, 5}, []int64{total, upTo})
 	moved, err := m.Move(t.Context(), retry.Batch{Queue: "events", UpTo: 3, Limit: 1000, Job: "job"})
 	require.NoError(t, err)
-	assert.Equal(t, int64(3), moved)
+	assert.Equal(t, retry.Moved{Count: 3}, moved)
 	assert.Equal(t, []dlq.RedriveParams{{Queue: "events", Selection: dlq.Selection{UpTo: 3, Limit: 1000}, Job: "job"}}, f.redrives)
 }
 

@@ -50,7 +50,7 @@ func (m *Manager) List(ctx context.Context, queue string, q Query) (Page, error)
 	page := Page{Entries: []Entry{}, Total: stats.Count}
 	limit := pageSize(q.Limit)
 	for looked := 0; !s.done && len(page.Entries) < limit && looked < lookMost; looked += s.read {
-		found, err := m.look(ctx, s, limit-len(page.Entries), lookChunk)
+		found, err := m.look(ctx, s, limit-len(page.Entries))
 		if err != nil {
 			return Page{}, fmt.Errorf("dlq: list %s: %w", queue, err)
 		}
@@ -79,7 +79,7 @@ func (m *Manager) Count(ctx context.Context, queue string, filter Filter) (count
 		return stats.Count, stats.Newest, err
 	}
 	for s := (&search{Queue: queue, Filter: filter, UpTo: stats.Newest}); !s.done; {
-		found, err := m.look(ctx, s, lookChunk, lookChunk)
+		found, err := m.look(ctx, s, lookChunk)
 		if err != nil {
 			return 0, 0, fmt.Errorf("dlq: count in %s: %w", queue, err)
 		}
@@ -98,12 +98,12 @@ type search struct {
 	done   bool  // there is nothing after After
 }
 
-// look reads at most so many entries, and returns those that are meant, at most limit of them.
-func (m *Manager) look(ctx context.Context, s *search, limit, chunk int) (found []Entry, err error) {
+// look reads the next entries, and returns those that are meant, at most limit of them.
+func (m *Manager) look(ctx context.Context, s *search, limit int) (found []Entry, err error) {
 	if err := s.Filter.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadFilter, err)
 	}
-	matcher := newMatcher(&s.Filter)
+	matcher, chunk := newMatcher(&s.Filter), lookChunk
 	if s.Filter.isLookup() {
 		chunk = min(chunk, limit)
 	}

@@ -28,6 +28,8 @@ const (
 	// MetadataDamage is why the stored message could not be decoded. A message that carries it goes to the DLQ
 	// without an attempt.
 	MetadataDamage = MetadataPrefix + "damage"
+	// MetadataJob is the retry job that moved the message back, where one did: its outcome counts for that.
+	MetadataJob = MetadataPrefix + "job"
 	// MetadataCorrelationID is the correlation id of the event that the message belongs to.
 	MetadataCorrelationID = MetadataPrefix + "correlation_id"
 )
@@ -116,12 +118,14 @@ type Delivery struct {
 	AcceptedAt time.Time
 	// CorrelationID is the event that the message belongs to; the message's UUID where it names none.
 	CorrelationID string
+	// Job is the retry job that moved the message back; "" where none did.
+	Job string
 }
 
 // DeliveryOf reads a message's Delivery from its metadata. What cannot be read is left at its zero value: a message
 // with damaged metadata is still processed.
 func DeliveryOf(msg *message.Message) Delivery {
-	d := Delivery{CorrelationID: msg.Metadata.Get(MetadataCorrelationID)}
+	d := Delivery{CorrelationID: msg.Metadata.Get(MetadataCorrelationID), Job: msg.Metadata.Get(MetadataJob)}
 	if d.CorrelationID == "" {
 		d.CorrelationID = msg.UUID
 	}

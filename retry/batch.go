@@ -11,6 +11,10 @@ const chunk = 250
 type Batch struct {
 	// Queue is the DLQ to move from.
 	Queue string
+	// Criteria says which of its entries are meant; "" for all of them.
+	Criteria string
+	// After is the id up to which earlier steps have looked: there is nothing to move any more.
+	After int64
 	// UpTo is the largest id to move.
 	UpTo int64
 	// Limit is the largest number of entries to move, 1 to 250.
@@ -19,11 +23,22 @@ type Batch struct {
 	Job string
 }
 
+// Moved is what a step of a retry job did.
+type Moved struct {
+	// Count is how many entries it moved.
+	Count int64
+	// After is the id up to which it has looked.
+	After int64
+	// Done is whether nothing is left to move.
+	Done bool
+}
+
 // Mover moves dead letters back. dlq.Manager is one. Both methods may be called from any number of goroutines.
 type Mover interface {
-	// Bound returns how many entries stand in a DLQ, and the largest id among them, 0 when it is empty.
-	Bound(ctx context.Context, queue string) (total, upTo int64, err error)
-	// Move moves the oldest entries of a batch, and returns how many. 0 means that nothing is left up to Batch.UpTo.
-	// After an error it may be repeated.
-	Move(ctx context.Context, batch Batch) (moved int64, err error)
+	// Bound returns how many entries of a DLQ the criteria mean, and the largest id in it, 0 when it is empty. "" means all.
+	// Criteria that it does not understand are an error.
+	Bound(ctx context.Context, queue, criteria string) (total, upTo int64, err error)
+	// Move moves the oldest entries of a batch. It may have looked at many entries and moved none of them, so that a step is
+	// short. After an error it may be repeated.
+	Move(ctx context.Context, batch Batch) (Moved, error)
 }

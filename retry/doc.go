@@ -22,7 +22,7 @@
 //		return err
 //	}
 //	go runner.Run(ctx)
-//	job, err := runner.Start(ctx, "orders", "alice")
+//	job, err := runner.Start(ctx, "orders", "alice", retry.Options{})
 //
 // # Guarantees
 //

@@ -10,9 +10,9 @@ import (
 const farOff = 100 * 365 * 24 * time.Hour
 
 // ETA estimates when a job will be completed, at the present settings and the pace of the job so far. It is zero for a
-// job that has ended or is stopping, and while there is nothing to estimate from.
+// job that has ended, is stopping or paused, and while there is nothing to estimate from.
 func (r *Runner) ETA(ctx context.Context, job Job) (time.Time, error) {
-	if job.State.Ended() || job.State == StateStopping {
+	if job.State.Ended() || job.State == StateStopping || job.State == StatePaused {
 		return time.Time{}, nil
 	}
 	settings, err := r.Settings(ctx)

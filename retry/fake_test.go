@@ -132,6 +132,34 @@ func (f *fake) Stop(ctx context.Context, queue string) (retry.Job, error) {
 	return held.Job, nil
 }
 
+func (f *fake) Jobs(context.Context, string, string, int) ([]retry.Job, error) { return nil, errAway }
+
+func (f *fake) Pause(ctx context.Context, queue string) (retry.Job, error) {
+	return f.turn(ctx, queue, retry.StatePaused, func(s retry.State) bool { return !s.Ended() }, retry.ErrNoJob)
+}
+
+func (f *fake) Resume(ctx context.Context, queue string) (retry.Job, error) {
+	return f.turn(ctx, queue, retry.StateRunning, func(s retry.State) bool { return s == retry.StatePaused }, retry.ErrNotPaused)
+}
+
+func (f *fake) turn(
+	ctx context.Context, queue string, to retry.State, may func(retry.State) bool, otherwise error,
+) (retry.Job, error) {
+	unlock, err := f.lock(ctx)
+	if err != nil {
+		return retry.Job{}, err
+	}
+	defer unlock()
+	held, ok := f.jobs[queue]
+	if !ok || !may(held.State) {
+		return retry.Job{}, otherwise
+	}
+	if held.State = to; to == retry.StateRunning {
+		held.State = held.Resumed()
+	}
+	return held.Job, nil
+}
+
 func (f *fake) Claim(ctx context.Context, queue, owner string, lease time.Duration) (retry.Job, error) {
 	unlock, err := f.lock(ctx)
 	if err != nil {
@@ -139,7 +167,7 @@ func (f *fake) Claim(ctx context.Context, queue, owner string, lease time.Durati
 	}
 	defer unlock()
 	held, ok := f.jobs[queue]
-	if !ok || held.State.Ended() || (held.owner != owner && held.until.After(time.Now())) {
+	if !ok || held.State.Ended() || held.State == retry.StatePaused || (held.owner != owner && held.until.After(time.Now())) {
 		return retry.Job{}, retry.ErrNoJob
 	}
 	held.owner, held.lease, held.until = owner, lease, time.Now().Add(lease)
@@ -156,18 +184,27 @@ func (f *fake) Save(ctx context.Context, owner string, job retry.Job) error {
 	if held == nil || held.ID != job.ID || held.owner != owner || held.State.Ended() {
 		return retry.ErrLeaseLost
 	}
-	stopping := held.State == retry.StateStopping && !job.State.Ended()
-	job.Moved = held.Moved
+	if held.State.Overrules(job.State) {
+		job.State = held.State
+	}
+	job.Moved, job.Outcome, job.Options = held.Moved, held.Outcome, held.Options
 	if job.Batches == held.Batches {
 		job.BatchMoved = held.BatchMoved
 	} else {
 		job.BatchMoved = 0
 	}
 	held.Job, held.until = job, time.Now().Add(held.lease)
-	if stopping {
-		held.State = retry.StateStopping
-	}
 	return nil
+}
+
+// settle counts what became of moved entries.
+func (f *fake) settle(queue string, o retry.Outcome) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	held := f.jobs[queue]
+	held.Outcome.Processed += o.Processed
+	held.Outcome.Refused += o.Refused
+	held.Outcome.CameBack += o.CameBack
 }
 
 func (f *fake) Settings(ctx context.Context) (retry.Settings, error) {
@@ -189,7 +226,7 @@ func (f *fake) SaveSettings(ctx context.Context, settings retry.Settings) error 
 	return nil
 }
 
-func (f *fake) Bound(ctx context.Context, queue string) (total, upTo int64, err error) {
+func (f *fake) Bound(ctx context.Context, queue, _ string) (total, upTo int64, err error) {
 	unlock, err := f.lock(ctx)
 	if err != nil {
 		return 0, 0, err
@@ -202,13 +239,13 @@ func (f *fake) Bound(ctx context.Context, queue string) (total, upTo int64, err 
 	return int64(len(ids)), upTo, nil
 }
 
-func (f *fake) Move(ctx context.Context, b retry.Batch) (int64, error) {
+func (f *fake) Move(ctx context.Context, b retry.Batch) (retry.Moved, error) {
 	if f.onMove != nil {
 		f.onMove(b)
 	}
 	unlock, err := f.lock(ctx)
 	if err != nil {
-		return 0, err
+		return retry.Moved{}, err
 	}
 	defer unlock()
 	n := 0
@@ -216,12 +253,12 @@ func (f *fake) Move(ctx context.Context, b retry.Batch) (int64, error) {
 		n++
 	}
 	if n == 0 {
-		return 0, nil
+		return retry.Moved{Done: true}, nil
 	}
 	f.moves = append(f.moves, move{at: time.Now(), ids: slices.Clone(f.entries[b.Queue][:n])})
 	f.entries[b.Queue] = f.entries[b.Queue][n:]
 	held := f.jobs[b.Queue]
 	held.Moved += int64(n)
 	held.BatchMoved += int64(n)
-	return int64(n), nil
+	return retry.Moved{Count: int64(n)}, nil
 }

@@ -37,5 +37,6 @@ func TestJobJSON(t *testing.T) {
 		Total: 5, Moved: 3, Batches: 1, BatchMoved: 1, UpTo: 9})
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"id":"id","state":"running","started_at":"2026-01-02T03:04:05Z","started_by":"alice",
-		"total":5,"moved":3,"batches":1}`, string(text), "no times that are not yet, nothing internal")
+		"total":5,"outcome":{"processed":0,"refused":0,"came_back":0},"moved":3,"batches":1}`, string(text),
+		"no times that are not yet, nothing internal")
 }

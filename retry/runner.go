@@ -18,6 +18,9 @@ const (
 	DefaultPollInterval = time.Second
 )
 
+// defaultJobs is how many jobs Jobs returns that are asked for no number.
+const defaultJobs = 50
+
 // RunnerConfig configures a Runner. Nil and zero values mean the documented defaults.
 type RunnerConfig struct {
 	// Lease is how long a job stays with a Runner that does not renew its hold. After this time without a sign
@@ -105,13 +108,16 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
-// Start begins to move everything that stands in the DLQ now, on behalf of by. It returns ErrRunning while an earlier
-// job of the queue has not ended. For an empty DLQ the job is completed at once.
-func (r *Runner) Start(ctx context.Context, queue, by string) (Job, error) {
+// Start begins to move what the options mean of that which stands in the DLQ now, on behalf of by. It returns ErrRunning while an
+// earlier job of the queue has not ended. Where nothing is meant the job is completed at once.
+func (r *Runner) Start(ctx context.Context, queue, by string, options Options) (Job, error) {
 	if err := r.known(queue); err != nil {
 		return Job{}, fmt.Errorf("retry: start job: %w", err)
 	}
-	total, upTo, err := r.mover.Bound(ctx, queue)
+	if err := options.Validate(); err != nil {
+		return Job{}, fmt.Errorf("retry: start job of %s: %w: %w", queue, ErrBadOptions, err)
+	}
+	total, upTo, err := r.mover.Bound(ctx, queue, options.Criteria)
 	if err != nil {
 		return Job{}, fmt.Errorf("retry: start job of %s: %w", queue, err)
 	}
@@ -121,7 +127,7 @@ func (r *Runner) Start(ctx context.Context, queue, by string) (Job, error) {
 	}
 	job := Job{
 		ID: id.String(), Queue: queue, State: StateRunning,
-		StartedAt: time.Now().UTC(), StartedBy: by, Total: total, UpTo: upTo,
+		StartedAt: time.Now().UTC(), StartedBy: by, Total: total, UpTo: upTo, Options: options,
 	}
 	if total == 0 {
 		job.State, job.EndedAt = StateCompleted, job.StartedAt
@@ -137,15 +143,49 @@ func (r *Runner) Start(ctx context.Context, queue, by string) (Job, error) {
 // Stop asks the queue's job to stop and returns it. It stops after the step under way; what was moved stays moved, the
 // rest stays in the DLQ. It returns ErrNoJob when none runs.
 func (r *Runner) Stop(ctx context.Context, queue string) (Job, error) {
+	return r.ask(ctx, "stop", queue, r.store.Stop)
+}
+
+// Pause has the queue's job move nothing after the step under way, until it is resumed, and returns it. It returns ErrNoJob when
+// none runs.
+func (r *Runner) Pause(ctx context.Context, queue string) (Job, error) {
+	return r.ask(ctx, "pause", queue, r.store.Pause)
+}
+
+// Resume has a paused job go on, and returns it. It returns ErrNotPaused for any other one, and ErrNoJob
+// when there never was one.
+func (r *Runner) Resume(ctx context.Context, queue string) (Job, error) {
+	return r.ask(ctx, "resume", queue, r.store.Resume)
+}
+
+// ask asks the store for another state of the queue's job.
+func (r *Runner) ask(ctx context.Context, what, queue string, change func(context.Context, string) (Job, error)) (Job, error) {
 	if err := r.known(queue); err != nil {
-		return Job{}, fmt.Errorf("retry: stop job: %w", err)
+		return Job{}, fmt.Errorf("retry: %s job: %w", what, err)
 	}
-	job, err := r.store.Stop(ctx, queue)
+	job, err := change(ctx, queue)
 	if err != nil {
-		return Job{}, fmt.Errorf("retry: stop job of %s: %w", queue, err)
+		return Job{}, fmt.Errorf("retry: %s job of %s: %w", what, queue, err)
 	}
+	r.config.Logger.InfoContext(ctx, "retry job asked to "+what, "queue", queue, "job", job.ID)
 	r.wake(queue)
 	return job, nil
+}
+
+// Jobs returns the queue's jobs, the latest first, at most limit of them, up to 1,000; those that were started before the one named
+// before, when that is not empty. A limit of 0 or less means 50.
+func (r *Runner) Jobs(ctx context.Context, queue, before string, limit int) ([]Job, error) {
+	if err := r.known(queue); err != nil {
+		return nil, fmt.Errorf("retry: jobs: %w", err)
+	}
+	if limit <= 0 {
+		limit = defaultJobs
+	}
+	jobs, err := r.store.Jobs(ctx, queue, before, min(limit, MaxJobs))
+	if err != nil {
+		return nil, fmt.Errorf("retry: jobs of %s: %w", queue, err)
+	}
+	return jobs, nil
 }
 
 // Job returns the queue's running or last job, or ErrNoJob when there never was one.

@@ -41,7 +41,7 @@ func start(t *testing.T, store retry.Store, mover retry.Mover) *running {
 
 func (r *running) begin() retry.Job {
 	r.t.Helper()
-	job, err := r.Start(r.t.Context(), "events", "alice")
+	job, err := r.Start(r.t.Context(), "events", "alice", retry.Options{})
 	require.NoError(r.t, err)
 	return job
 }
@@ -228,7 +228,7 @@ func TestRunnerTwoStartsAtOnce(t *testing.T) {
 		errs := make([]error, len(replicas))
 		var group sync.WaitGroup
 		for i, r := range replicas {
-			group.Go(func() { _, errs[i] = r.Start(t.Context(), "events", "alice") })
+			group.Go(func() { _, errs[i] = r.Start(t.Context(), "events", "alice", retry.Options{}) })
 		}
 		group.Wait()
 		require.ErrorIs(t, errorOf(errs), retry.ErrRunning)
@@ -258,7 +258,7 @@ func TestRunnerQueuesDoNotWaitForEachOther(t *testing.T) {
 		r := start(t, f, f)
 		r.begin()
 		synctest.Wait()
-		_, err := r.Start(t.Context(), "callbacks", "bob")
+		_, err := r.Start(t.Context(), "callbacks", "bob", retry.Options{})
 		require.NoError(t, err)
 		synctest.Wait()
 		job, err := r.Job(t.Context(), "callbacks")
@@ -274,7 +274,7 @@ func TestRunnerStartedBeforeRun(t *testing.T) {
 		f := newFake(retry.DefaultSettings(), 3)
 		runner, err := retry.NewRunner(f, f, []string{"events"}, &retry.RunnerConfig{Logger: quiet})
 		require.NoError(t, err)
-		_, err = runner.Start(t.Context(), "events", "alice")
+		_, err = runner.Start(t.Context(), "events", "alice", retry.Options{})
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -295,7 +295,7 @@ func TestRunnerRefuses(t *testing.T) {
 	r, err := retry.NewRunner(f, f, []string{"events"}, &retry.RunnerConfig{Lease: time.Second, Logger: quiet})
 	require.NoError(t, err, "the poll interval follows a short lease")
 
-	_, err = r.Start(t.Context(), "evnts", "alice")
+	_, err = r.Start(t.Context(), "evnts", "alice", retry.Options{})
 	require.ErrorContains(t, err, `unknown queue "evnts"`)
 	_, err = r.Stop(t.Context(), "evnts")
 	require.ErrorContains(t, err, `unknown queue "evnts"`)
@@ -306,7 +306,7 @@ func TestRunnerRefuses(t *testing.T) {
 	require.ErrorContains(t, r.SaveSettings(t.Context(), retry.Settings{}), "batch_size")
 
 	f.setAway(true)
-	_, err = r.Start(t.Context(), "events", "alice")
+	_, err = r.Start(t.Context(), "events", "alice", retry.Options{})
 	require.ErrorIs(t, err, errAway)
 	_, err = r.Settings(t.Context())
 	require.ErrorIs(t, err, errAway)

@@ -23,8 +23,15 @@ type worker struct {
 	wake         <-chan struct{}
 
 	job     string // the job whose beginning was logged
+	looked  looked
 	batch   batchSize
 	cooling coolingDown
+}
+
+// looked is how far a job has looked: the store knows that only from the end of the last batch.
+type looked struct {
+	job   string
+	after int64
 }
 
 // batchSize is the size that a batch began with: changed settings hold from the next one on.
@@ -105,11 +112,16 @@ func (w *worker) step(ctx context.Context) (time.Duration, error) {
 }
 
 func (w *worker) advance(ctx context.Context, job Job) (time.Duration, error) {
+	if reason := job.tooManyCameBack(); reason != "" && job.State != StateStopping {
+		return 0, w.fail(ctx, job, reason)
+	}
 	switch job.State {
 	case StateStopping:
 		return 0, w.end(ctx, job, StateStopped)
 	case StateCoolingDown:
 		return w.coolDown(ctx, job)
+	case StateCanary:
+		return w.watchCanary(ctx, job)
 	default:
 		return 0, w.moveChunk(ctx, job)
 	}
@@ -124,15 +136,22 @@ func (w *worker) moveChunk(ctx context.Context, job Job) error {
 	if job.BatchMoved >= size { // the process before this one died between the last chunk and the end of the batch
 		return w.endBatch(ctx, job)
 	}
-	batch := Batch{Queue: job.Queue, UpTo: job.UpTo, Limit: int(min(chunk, size-job.BatchMoved)), Job: job.ID}
-	moved, err := w.mover.Move(ctx, batch)
+	if w.looked.job == job.ID {
+		job.After = max(job.After, w.looked.after)
+	}
+	moved, err := w.mover.Move(ctx, Batch{
+		Queue: job.Queue, Criteria: job.Options.Criteria, After: job.After, UpTo: job.UpTo,
+		Limit: int(min(chunk, size-job.BatchMoved)), Job: job.ID,
+	})
 	if err != nil {
 		return fmt.Errorf("retry: job %s of %s: %w", job.ID, job.Queue, err)
 	}
-	job.Moved += moved
-	job.BatchMoved += moved
+	w.looked = looked{job.ID, moved.After}
+	job.After = moved.After
+	job.Moved += moved.Count
+	job.BatchMoved += moved.Count
 	switch {
-	case moved == 0:
+	case moved.Done:
 		return w.complete(ctx, job)
 	case job.BatchMoved >= size:
 		return w.endBatch(ctx, job)
@@ -144,6 +163,9 @@ func (w *worker) moveChunk(ctx context.Context, job Job) error {
 func (w *worker) sizeOf(ctx context.Context, job Job) (int64, error) {
 	if w.batch.job == job.ID && w.batch.number == job.Batches {
 		return w.batch.size, nil
+	}
+	if job.Batches == 0 && job.Options.Canary.Entries > 0 {
+		return int64(job.Options.Canary.Entries), nil
 	}
 	settings, err := w.Settings(ctx)
 	if err != nil {
@@ -162,11 +184,20 @@ func (w *worker) endBatch(ctx context.Context, job Job) error {
 	if !left {
 		return w.complete(ctx, job)
 	}
+	job.Batches, job.BatchMoved = job.Batches+1, 0
+	if job.isCanary() {
+		job.State = StateCanary
+		return w.save(ctx, job)
+	}
+	return w.rest(ctx, job)
+}
+
+// rest lets a job cool down after a batch.
+func (w *worker) rest(ctx context.Context, job Job) error {
 	settings, err := w.Settings(ctx)
 	if err != nil {
 		return err
 	}
-	job.Batches, job.BatchMoved = job.Batches+1, 0
 	job.State, job.NextBatchAt = StateRunning, time.Time{}
 	if cooldown := settings.Cooldown(); cooldown > 0 {
 		now := time.Now().UTC()
@@ -182,7 +213,7 @@ func (w *worker) left(ctx context.Context, job Job) (bool, error) {
 	if job.Remaining() == 0 {
 		return false, nil
 	}
-	total, _, err := w.mover.Bound(ctx, job.Queue)
+	total, _, err := w.mover.Bound(ctx, job.Queue, "")
 	if err != nil {
 		return false, fmt.Errorf("retry: job %s of %s: %w", job.ID, job.Queue, err)
 	}

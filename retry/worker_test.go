@@ -36,15 +36,15 @@ func (r *replica) Save(ctx context.Context, owner string, job retry.Job) error {
 	return r.fake.Save(ctx, owner, job)
 }
 
-func (r *replica) Move(ctx context.Context, b retry.Batch) (int64, error) {
+func (r *replica) Move(ctx context.Context, b retry.Batch) (retry.Moved, error) {
 	if r.dead.Load() {
-		return 0, errAway
+		return retry.Moved{}, errAway
 	}
-	n, err := r.fake.Move(ctx, b)
+	moved, err := r.fake.Move(ctx, b)
 	if r.moves++; r.moves == r.killAfter {
 		r.dead.Store(true)
 	}
-	return n, err
+	return moved, err
 }
 
 func TestWorkerTakesOverInMidBatch(t *testing.T) {
@@ -261,7 +261,7 @@ type slowMover struct {
 	takes time.Duration
 }
 
-func (s *slowMover) Move(ctx context.Context, b retry.Batch) (int64, error) {
+func (s *slowMover) Move(ctx context.Context, b retry.Batch) (retry.Moved, error) {
 	select {
 	case <-time.After(s.takes):
 	case <-ctx.Done():

@@ -22,8 +22,14 @@ var doable = map[string]struct {
 	"POST queues/{queue}/erase":         {form: url.Values{"confirm": {"3"}}},
 	"DELETE api/queues/{queue}/entries": {query: "?confirm=3"},
 
-	"POST queues/{queue}/retry-job/stop":     {before: (*bundle).started},
-	"DELETE api/queues/{queue}/retry-job":    {before: (*bundle).started},
+	"POST queues/{queue}/retry-job/stop":  {before: (*bundle).started},
+	"DELETE api/queues/{queue}/retry-job": {before: (*bundle).started},
+
+	"POST queues/{queue}/retry-job/pause":      {before: (*bundle).started},
+	"POST queues/{queue}/retry-job/resume":     {before: (*bundle).paused},
+	"POST api/queues/{queue}/retry-job/pause":  {before: (*bundle).started},
+	"POST api/queues/{queue}/retry-job/resume": {before: (*bundle).paused},
+
 	"POST exports/{id}/delete":               {before: (*bundle).exportedID},
 	"DELETE api/exports/{id}":                {before: (*bundle).exportedID},
 	"GET api/exports/{id}/download":          {before: (*bundle).exportedID},
@@ -44,6 +50,12 @@ var doable = map[string]struct {
 
 func (b *bundle) started() string {
 	require.Equal(b.t, http.StatusAccepted, b.do(http.MethodPost, jobPath, "").Code)
+	return ""
+}
+
+func (b *bundle) paused() string {
+	b.started()
+	require.Equal(b.t, http.StatusOK, b.do(http.MethodPost, jobPath+"/pause", "").Code)
 	return ""
 }
 

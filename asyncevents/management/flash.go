@@ -18,6 +18,8 @@ const (
 	flashRetried       = "retried"
 	flashJobStarted    = "job-started"
 	flashJobStopping   = "job-stopping"
+	flashJobPaused     = "job-paused"
+	flashJobResumed    = "job-resumed"
 	flashErased        = "erased"
 	flashExportStarted = "export-started"
 	flashExportDeleted = "export-deleted"
@@ -29,6 +31,8 @@ var flashes = map[string]flash{
 	flashRetried:       {Text: "The entry was moved back and waits for its next attempt."},
 	flashJobStarted:    {Text: "The retry job was started."},
 	flashJobStopping:   {Text: "The retry job stops after its present batch."},
+	flashJobPaused:     {Text: "The retry job pauses after its present step, until it is resumed."},
+	flashJobResumed:    {Text: "The retry job goes on."},
 	flashErased:        {Text: "The entries were erased."},
 	flashExportStarted: {Text: "The export was started. Its file will be on the exports page."},
 	flashExportDeleted: {Text: "The export was deleted."},
@@ -37,6 +41,7 @@ var flashes = map[string]flash{
 	strconv.Itoa(CodeEntryNotFound): {Bad: true, Text: "The entry is not in this DLQ any more. Nothing was moved."},
 	strconv.Itoa(CodeJobNotFound):   {Bad: true, Text: "No retry job is running."},
 	strconv.Itoa(CodeJobRunning):    {Bad: true, Text: "A retry job is already running."},
+	strconv.Itoa(CodeJobNotPaused):  {Bad: true, Text: "The retry job is not paused."},
 	strconv.Itoa(CodeCountDiffers): {Bad: true,
 		Text: "The number that was typed is not the present number of entries. Nothing was erased."},
 	strconv.Itoa(CodeExportNotFound): {Bad: true, Text: "The export is not there any more."},

@@ -2,9 +2,14 @@ package management
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/redrive-go/redrive/dlq"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -14,18 +19,53 @@ var jobRoutes = routes{
 	{method: http.MethodPost, pattern: "queues/{queue}/retry-job/stop", action: ActionRetry, audit: "retry_job_stop",
 		serve: stopJob, back: "queues/{queue}", done: flashJobStopping},
 
+	{method: http.MethodPost, pattern: "queues/{queue}/retry-job/pause", action: ActionRetry, audit: "retry_job_pause",
+		serve: pauseJob, back: "queues/{queue}", done: flashJobPaused},
+	{method: http.MethodPost, pattern: "queues/{queue}/retry-job/resume", action: ActionRetry, audit: "retry_job_resume",
+		serve: resumeJob, back: "queues/{queue}", done: flashJobResumed},
+
 	{method: http.MethodGet, pattern: "api/queues/{queue}/retry-job", action: ActionView, serve: getJob},
+	{method: http.MethodGet, pattern: "api/queues/{queue}/retry-jobs", action: ActionView,
+		params: []string{paramLimit, paramCursor}, serve: listJobs},
 	{method: http.MethodPost, pattern: "api/queues/{queue}/retry-job", action: ActionRetry, audit: "retry_job_start",
-		serve: startJob},
+		fields: slices.Concat([]string{fieldDryRun, fieldCanary, fieldStopOver}, filterFields), serve: startJob},
+	{method: http.MethodPost, pattern: "api/queues/{queue}/retry-job/pause", action: ActionRetry, audit: "retry_job_pause",
+		serve: pauseJob},
+	{method: http.MethodPost, pattern: "api/queues/{queue}/retry-job/resume", action: ActionRetry, audit: "retry_job_resume",
+		serve: resumeJob},
 	{method: http.MethodDelete, pattern: "api/queues/{queue}/retry-job", action: ActionRetry, audit: "retry_job_stop",
 		serve: stopJob},
 }
 
+// Fields of the body that starts a retry job, beside those of a filter.
+const (
+	fieldDryRun   = "dry_run"
+	fieldCanary   = "canary"
+	fieldStopOver = "stop_over_percent"
+)
+
 // jobStatus is how a retry job stands.
 type jobStatus struct {
 	retry.Job
-	Remaining int64     `json:"remaining"`
-	ETA       time.Time `json:"eta,omitzero"`
+	// Outcome hides that of the job: it says also how many of the moved wait.
+	Outcome   outcomeStatus   `json:"outcome"`
+	Filter    json.RawMessage `json:"filter,omitempty"`
+	Canary    *retry.Canary   `json:"canary,omitempty"`
+	StopOver  float64         `json:"stop_over_percent,omitempty"`
+	Remaining int64           `json:"remaining"`
+	ETA       time.Time       `json:"eta,omitzero"`
+}
+
+// outcomeStatus is what became of the entries that a job moved.
+type outcomeStatus struct {
+	retry.Outcome
+	Waiting int64 `json:"waiting"`
+}
+
+// jobList is retry jobs, the latest first.
+type jobList struct {
+	Jobs       []jobStatus `json:"jobs"`
+	NextCursor string      `json:"next_cursor,omitempty"`
 }
 
 // Ended is whether the job does nothing any more.
@@ -38,7 +78,13 @@ func (h *handler) jobStatus(ctx context.Context, job retry.Job) jobStatus {
 	if err != nil {
 		h.cfg.Logger.WarnContext(ctx, "management: end of retry job unknown", "job", job.ID, "error", err)
 	}
-	status := jobStatus{Job: job, Remaining: job.Remaining(), ETA: eta.UTC()}
+	status := jobStatus{
+		Job: job, Outcome: outcomeStatus{job.Outcome, max(0, job.Moved-job.Outcome.Known())}, StopOver: job.Options.StopOverPercent,
+		Filter: json.RawMessage(job.Options.Criteria), Remaining: job.Remaining(), ETA: eta.UTC(),
+	}
+	if job.Options.Canary.Entries > 0 {
+		status.Canary = &job.Options.Canary
+	}
 	status.StartedAt, status.EndedAt = job.StartedAt.UTC(), job.EndedAt.UTC()
 	status.NextBatchAt = job.NextBatchAt.UTC()
 	return status
@@ -52,13 +98,99 @@ func getJob(c *call) (answer, error) {
 	return jsonAnswer{http.StatusOK, c.jobStatus(c.r.Context(), job)}, nil
 }
 
+// listJobs goes through the history; its cursor is the id of the last job of the page before.
+func listJobs(c *call) (answer, error) {
+	limit, err := c.limit()
+	if err != nil {
+		return nil, err
+	}
+	limit = min(limit, retry.MaxJobs-1)
+	jobs, err := c.jobs.Jobs(c.r.Context(), c.queue, c.r.URL.Query().Get(paramCursor), limit+1)
+	if err != nil {
+		return nil, err
+	}
+	list := jobList{Jobs: []jobStatus{}}
+	if len(jobs) > limit {
+		jobs = jobs[:limit]
+		list.NextCursor = jobs[limit-1].ID
+	}
+	for _, job := range jobs {
+		list.Jobs = append(list.Jobs, c.jobStatus(c.r.Context(), job))
+	}
+	return jsonAnswer{http.StatusOK, list}, nil
+}
+
+// dryRunJSON is how many entries a call would have meant.
+type dryRunJSON struct {
+	DryRun bool  `json:"dry_run"`
+	Count  int64 `json:"count"`
+}
+
 func startJob(c *call) (answer, error) {
-	job, err := c.jobs.Start(c.r.Context(), c.queue, c.row.Actor)
+	filter, err := c.filter()
+	if err != nil {
+		return nil, err
+	}
+	if dry, err := c.isDryRun(); err != nil || dry {
+		return c.dryRun(filter, err)
+	}
+	options, err := c.jobOptions(filter)
+	if err != nil {
+		return nil, err
+	}
+	job, err := c.jobs.Start(c.r.Context(), c.queue, c.row.Actor, options)
 	if err != nil {
 		return nil, err
 	}
 	c.row.Target, c.row.Count = job.ID, job.Total
 	return jsonAnswer{http.StatusAccepted, c.jobStatus(c.r.Context(), job)}, nil
+}
+
+// isDryRun is whether the call only asks for a count.
+func (c *call) isDryRun() (dry bool, err error) {
+	if raw, ok := c.fields[fieldDryRun]; ok && json.Unmarshal(raw, &dry) != nil {
+		return false, newMalformedProblem("Field 'dry_run' must be true or false")
+	}
+	return dry, nil
+}
+
+func (c *call) dryRun(filter dlq.Filter, err error) (answer, error) {
+	if err != nil {
+		return nil, err
+	}
+	count, _, err := c.dlq.Count(c.r.Context(), c.queue, filter)
+	c.row.Count, c.row.Detail = count, "dry run"
+	return jsonAnswer{http.StatusOK, dryRunJSON{true, count}}, err
+}
+
+// jobOptions reads how a job is to be run.
+func (c *call) jobOptions(filter dlq.Filter) (o retry.Options, err error) {
+	if o.Criteria, err = filter.Criteria(); err != nil {
+		return o, err
+	}
+	for name, into := range map[string]any{fieldCanary: &o.Canary, fieldStopOver: &o.StopOverPercent} {
+		raw, ok := c.fields[name]
+		if ok && jsonv2.Unmarshal(raw, into, jsonv2.RejectUnknownMembers(true)) != nil {
+			return o, newMalformedProblem("Field '" + name + "' is not as described")
+		}
+	}
+	return o, nil
+}
+
+func pauseJob(c *call) (answer, error) {
+	return c.turned(c.jobs.Pause(c.r.Context(), c.queue))
+}
+
+func resumeJob(c *call) (answer, error) {
+	return c.turned(c.jobs.Resume(c.r.Context(), c.queue))
+}
+
+func (c *call) turned(job retry.Job, err error) (answer, error) {
+	if err != nil {
+		return nil, err
+	}
+	c.row.Target, c.row.Count = job.ID, job.Moved
+	return jsonAnswer{http.StatusOK, c.jobStatus(c.r.Context(), job)}, nil
 }
 
 func stopJob(c *call) (answer, error) {

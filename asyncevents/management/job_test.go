@@ -85,10 +85,8 @@ func TestJobRefusesWhatItCannotDo(t *testing.T) {
 	b := newBundle(t, nil)
 	b.addMany(2)
 	tests := map[string]int{
-		`{"dry_run":true}`:               CodeUnsupported,
-		`{"dry_run":false}`:              CodeUnsupported,
 		`{"filter":{"error":"x"}}`:       CodeUnsupported,
-		`{"correlation_id":"abc"}`:       CodeUnsupported,
+		`{"dryrun":true}`:                CodeUnsupported,
 		`[]`:                             asyncevents.CodeMalformed,
 		`null`:                           asyncevents.CodeMalformed,
 		`{} {}`:                          asyncevents.CodeMalformed,
@@ -102,7 +100,7 @@ func TestJobRefusesWhatItCannotDo(t *testing.T) {
 		assert.Equal(t, http.StatusBadRequest, got.Code, body)
 		assert.Equal(t, want, code(t, got), body)
 	}
-	assert.Contains(t, b.do(http.MethodPost, jobPath, `{"dry_run":true}`).text, "dry_run")
+	assert.Contains(t, b.do(http.MethodPost, jobPath, `{"dryrun":true}`).text, "dryrun")
 	assert.Equal(t, http.StatusBadRequest, b.do(http.MethodPost, jobPath+"?q=x", "").Code)
 	assert.Equal(t, http.StatusNotFound, b.do(http.MethodGet, jobPath, "").Code)
 	for _, row := range b.audit() {

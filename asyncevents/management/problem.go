@@ -39,6 +39,8 @@ const (
 	CodeExportNotFound = 203524
 	// CodeJobRunning is a retry job that cannot start because one runs.
 	CodeJobRunning = 203530
+	// CodeJobNotPaused is a retry job that is to go on and is not paused.
+	CodeJobNotPaused = 203534
 	// CodeCountDiffers is an erasure whose confirmed count is missing or not the present one.
 	CodeCountDiffers = 203531
 	// CodeExportNotReady is the file of an export that is running or failed.
@@ -154,7 +156,7 @@ func problemOf(err error) *asyncevents.Problem {
 	if _, ok := errors.AsType[*dlq.CountError](err); ok {
 		return newConflictProblem(CodeCountDiffers, "The confirmed count is missing or not the present one; nothing was erased")
 	}
-	if errors.Is(err, dlq.ErrBadFilter) {
+	if errors.Is(err, dlq.ErrBadFilter) || errors.Is(err, retry.ErrBadOptions) {
 		return newMalformedProblem(oneLine(err))
 	}
 	for _, known := range knownErrors {
@@ -173,6 +175,7 @@ var knownErrors = []struct {
 	{dlq.ErrNotFound, newEntryProblem()},
 	{dlq.ErrBadCursor, newMalformedProblem("Parameter 'cursor' is not one that this API handed out")},
 	{retry.ErrRunning, newConflictProblem(CodeJobRunning, "A retry job of this queue is running")},
+	{retry.ErrNotPaused, newConflictProblem(CodeJobNotPaused, "The retry job of this queue is not paused")},
 	{retry.ErrNoJob, newNotFoundProblem(CodeJobNotFound, "There is no such retry job")},
 	{export.ErrNotFound, newExportProblem()},
 	{export.ErrNotReady, newConflictProblem(CodeExportNotReady, "The export has no file: it is running, or failed")},

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/dlq"
 	"github.com/redrive-go/redrive/retry"
 )
@@ -23,7 +24,115 @@ var jobCases = []testCase{
 	{"saving keeps what was moved", jobSave},
 	{"saving does not undo a stop", jobStop},
 	{"ended is ended", jobEnded},
+	{"pause and resume", jobPause},
+	{"the latest first", jobHistory},
+	{"counts what became of what it moved", jobOutcome},
 	{"settings", jobSettings},
+}
+
+func jobPause(t *testing.T, f *fixture) {
+	_, err := f.Jobs.Pause(t.Context(), deadQueue)
+	require.ErrorIs(t, err, retry.ErrNoJob)
+	_, err = f.Jobs.Resume(t.Context(), deadQueue)
+	require.ErrorIs(t, err, retry.ErrNoJob)
+	claimed := f.claimJob(t, deadQueue, longLease)
+	_, err = f.Jobs.Resume(t.Context(), deadQueue)
+	require.ErrorIs(t, err, retry.ErrNotPaused)
+	paused, err := f.Jobs.Pause(t.Context(), deadQueue)
+	require.NoError(t, err)
+	assert.Equal(t, retry.StatePaused, paused.State)
+	require.NoError(t, f.Jobs.Save(t.Context(), "a", claimed)) // a worker that does not know
+	_, err = f.Jobs.Claim(t.Context(), deadQueue, "a", longLease)
+	require.ErrorIs(t, err, retry.ErrNoJob)
+	require.ErrorIs(t, f.Jobs.Start(t.Context(), job("j-2", deadQueue)), retry.ErrRunning)
+	resumed, err := f.Jobs.Resume(t.Context(), deadQueue)
+	require.NoError(t, err)
+	assert.Equal(t, retry.StateRunning, resumed.State)
+	_, err = f.Jobs.Claim(t.Context(), deadQueue, "a", longLease)
+	require.NoError(t, err)
+	_, err = f.Jobs.Stop(t.Context(), deadQueue)
+	require.NoError(t, err)
+	stopping, err := f.Jobs.Pause(t.Context(), deadQueue)
+	require.NoError(t, err)
+	assert.Equal(t, retry.StateStopping, stopping.State)
+}
+
+func jobHistory(t *testing.T, f *fixture) {
+	jobs, err := f.Jobs.Jobs(t.Context(), deadQueue, "", 10)
+	require.NoError(t, err)
+	assert.Empty(t, jobs)
+	for _, id := range []string{"z", "b", "c", "a"} { // ids need not be in order
+		started := job(id, deadQueue)
+		started.State = retry.StateCompleted
+		started.Options = retry.Options{
+			Criteria: `{"q":"x"}`, StopOverPercent: 12.5, Canary: retry.Canary{Entries: 3, MinProcessedPercent: 50},
+		}
+		require.NoError(t, f.Jobs.Start(t.Context(), started))
+	}
+	require.NoError(t, f.Jobs.Start(t.Context(), job("other", "other")))
+	list := func(before string, limit int) (ids []string) {
+		jobs, err := f.Jobs.Jobs(t.Context(), deadQueue, before, limit)
+		require.NoError(t, err)
+		for _, j := range jobs {
+			assert.Equal(t, `{"q":"x"}`, j.Options.Criteria)
+			assert.Equal(t, 3, j.Options.Canary.Entries)
+			ids = append(ids, j.ID)
+		}
+		return ids
+	}
+	assert.Equal(t, []string{"a", "c", "b", "z"}, list("", 10))
+	assert.Equal(t, []string{"a", "c"}, list("", 2))
+	assert.Equal(t, []string{"b"}, list("c", 1))
+	assert.Empty(t, list("z", 10))
+	assert.Empty(t, list("unknown", 10))
+	latest, err := f.Jobs.Job(t.Context(), deadQueue)
+	require.NoError(t, err)
+	assert.Equal(t, "a", latest.ID)
+}
+
+// What a job moves carries its name, and is counted once it is settled, for that job, also when a later one runs.
+func jobOutcome(t *testing.T, f *fixture) {
+	claimed := f.claimJob(t, deadQueue, longLease)
+	for _, id := range []string{"e-1", "e-2", "e-3", "e-4"} {
+		f.accept(t, id, `{}`)
+	}
+	messages := f.consume(t, topic, quick())
+	for range 4 {
+		require.NoError(t, f.Events.Settle(settling(receive(t, messages)), asyncevents.Settlement{CorrelationID: "none"}))
+	}
+	for _, id := range []string{"e-1", "e-2", "e-3", "e-4"} {
+		f.bury(t, deadQueue, id)
+	}
+	redriven, err := f.DeadLetters.Redrive(t.Context(),
+		dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: 1 << 40, Limit: 4}, Job: claimed.ID})
+	require.NoError(t, err)
+	require.EqualValues(t, 4, redriven.Moved)
+	settlements := []asyncevents.Settlement{
+		{Status: asyncevents.StatusProcessed}, {Status: asyncevents.StatusError}, {Status: asyncevents.StatusFailed},
+		{Again: &asyncevents.Again{After: time.Hour}},
+	}
+	for _, s := range settlements {
+		msg := receive(t, messages)
+		delivery := retry.DeliveryOf(msg)
+		assert.Equal(t, claimed.ID, delivery.Job)
+		assert.Equal(t, "blau", msg.Metadata.Get("colour"))
+		s.CorrelationID, s.Queue, s.Job, s.Attempts = msg.UUID, deadQueue, delivery.Job, 2
+		if s.Status == asyncevents.StatusFailed {
+			dead := dlq.EntryOf(msg, deadQueue, dlq.Failure{Type: "error", Message: "again"})
+			assert.NotContains(t, dead.Metadata, retry.MetadataJob)
+			s.DeadLetter = &dead
+		}
+		if s.Again != nil {
+			s.Again.Metadata = msg.Metadata
+		}
+		require.NoError(t, f.Events.Settle(settling(msg), s))
+	}
+	require.NoError(t, f.Events.Settle(t.Context(), asyncevents.Settlement{
+		CorrelationID: "none", Queue: deadQueue, Status: asyncevents.StatusProcessed, Job: "unknown"}))
+	after, err := f.Jobs.Job(t.Context(), deadQueue)
+	require.NoError(t, err)
+	assert.Equal(t, retry.Outcome{Processed: 1, Refused: 1, CameBack: 1}, after.Outcome)
+	assert.EqualValues(t, 4, after.Moved)
 }
 
 // longLease is a lease that no test outlasts.

@@ -51,7 +51,7 @@ type state struct {
 	held        map[int64]*item
 	events      map[string]*asyncevents.Record
 	dlqs        map[string]*dlqState
-	jobs        map[string]*leasedJob
+	jobs        map[string][]*leasedJob
 	settings    retry.Settings
 }
 
@@ -61,7 +61,7 @@ func newState() *state {
 		held:     map[int64]*item{},
 		events:   map[string]*asyncevents.Record{},
 		dlqs:     map[string]*dlqState{},
-		jobs:     map[string]*leasedJob{},
+		jobs:     map[string][]*leasedJob{},
 		settings: retry.DefaultSettings(),
 	}
 	s.driver = &driver{s}

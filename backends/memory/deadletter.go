@@ -44,12 +44,20 @@ func (l *deadLetter) shown(exportedUpTo int64) dlq.Entry {
 	return entry
 }
 
-// redriven returns the message that the entry becomes again.
-func (l *deadLetter) redriven() *item {
+// redriven returns the message that the entry becomes again, moved by that job, if any.
+func (l *deadLetter) redriven(job string) *item {
+	metadata := message.Metadata(l.entry.Metadata)
+	if job != "" {
+		metadata = maps.Clone(metadata)
+		if metadata == nil {
+			metadata = message.Metadata{}
+		}
+		metadata.Set(retry.MetadataJob, job)
+	}
 	return &item{
 		uuid:     l.entry.MessageID,
 		payload:  l.entry.Payload,
-		metadata: message.Metadata(l.entry.Metadata),
+		metadata: metadata,
 		history:  l.history,
 		redrives: l.entry.Redrives + 1,
 	}

@@ -53,7 +53,7 @@ func TestRedriveInSteps(t *testing.T) {
 			require.NoError(t, err)
 			assert.EqualValues(t, 10, stats.Count)
 			assert.Len(t, d.dlqs["q"].byMessage, 10)
-			assert.EqualValues(t, many, d.jobs["q"].Moved)
+			assert.EqualValues(t, many, d.latestJob("q").Moved)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redrive-go/redrive/asyncevents"
@@ -102,6 +103,9 @@ func (e *events) Settle(ctx context.Context, settlement asyncevents.Settlement) 
 	}
 	if record := e.events[settlement.CorrelationID]; record != nil {
 		o.record(record, now)
+	}
+	if at := slices.IndexFunc(e.jobs[o.Queue], func(j *leasedJob) bool { return j.ID == o.Job }); at >= 0 {
+		o.CountFor(&e.jobs[o.Queue][at].Outcome)
 	}
 	return nil
 }

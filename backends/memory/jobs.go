@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redrive-go/redrive/retry"
@@ -11,7 +12,7 @@ import (
 // jobs keeps retry jobs and settings. It implements retry.Store.
 type jobs struct{ *state }
 
-// leasedJob is the latest job of a queue and who works on it.
+// leasedJob is a job and who works on it.
 type leasedJob struct {
 	retry.Job
 	owner string
@@ -29,11 +30,81 @@ func (j *jobs) Start(ctx context.Context, job retry.Job) error {
 		return err
 	}
 	defer j.mu.Unlock()
-	if latest := j.jobs[job.Queue]; latest != nil && !latest.State.Ended() {
+	if latest := j.latestJob(job.Queue); latest != nil && !latest.State.Ended() {
 		return fmt.Errorf("memory: start retry job of %q: %w", job.Queue, retry.ErrRunning)
 	}
-	j.jobs[job.Queue] = &leasedJob{Job: job}
+	jobs := append(j.jobs[job.Queue], &leasedJob{Job: job})
+	j.jobs[job.Queue] = slices.Clone(jobs[max(0, len(jobs)-retry.MaxJobs):])
 	return nil
+}
+
+// latestJob returns the latest job of a queue, nil where there was none. The caller holds the lock.
+func (s *state) latestJob(queue string) *leasedJob {
+	jobs := s.jobs[queue]
+	if len(jobs) == 0 {
+		return nil
+	}
+	return jobs[len(jobs)-1]
+}
+
+// Jobs returns the jobs of a queue, the latest first.
+func (j *jobs) Jobs(ctx context.Context, queue, before string, limit int) (found []retry.Job, err error) {
+	if err := j.lock(ctx, "list retry jobs of %q", queue); err != nil {
+		return nil, err
+	}
+	defer j.mu.Unlock()
+	all := j.jobs[queue]
+	if before != "" {
+		all = all[:max(0, slices.IndexFunc(all, func(l *leasedJob) bool { return l.ID == before }))]
+	}
+	for _, job := range slices.Backward(all) {
+		if len(found) == limit {
+			break
+		}
+		found = append(found, job.Job)
+	}
+	return found, nil
+}
+
+// Pause has the running job move nothing.
+func (j *jobs) Pause(ctx context.Context, queue string) (retry.Job, error) {
+	return j.turn(ctx, "pause", queue, func(job *retry.Job) error {
+		if job.State.Ended() {
+			return retry.ErrNoJob
+		}
+		if job.State != retry.StateStopping {
+			job.State, job.NextBatchAt = retry.StatePaused, time.Time{}
+		}
+		return nil
+	})
+}
+
+// Resume has a paused job go on.
+func (j *jobs) Resume(ctx context.Context, queue string) (retry.Job, error) {
+	return j.turn(ctx, "resume", queue, func(job *retry.Job) error {
+		if job.State != retry.StatePaused {
+			return retry.ErrNotPaused
+		}
+		job.State = job.Resumed()
+		return nil
+	})
+}
+
+// turn changes the latest job of a queue, unless decide refuses.
+func (j *jobs) turn(ctx context.Context, what, queue string, decide func(*retry.Job) error) (retry.Job, error) {
+	if err := j.lock(ctx, what+" retry job of %q", queue); err != nil {
+		return retry.Job{}, err
+	}
+	defer j.mu.Unlock()
+	latest := j.latestJob(queue)
+	err := retry.ErrNoJob
+	if latest != nil {
+		err = decide(&latest.Job)
+	}
+	if err != nil {
+		return retry.Job{}, fmt.Errorf("memory: %s retry job of %q: %w", what, queue, err)
+	}
+	return latest.Job, nil
 }
 
 // Job returns the latest job of a queue.
@@ -42,7 +113,7 @@ func (j *jobs) Job(ctx context.Context, queue string) (retry.Job, error) {
 		return retry.Job{}, err
 	}
 	defer j.mu.Unlock()
-	if latest := j.jobs[queue]; latest != nil {
+	if latest := j.latestJob(queue); latest != nil {
 		return latest.Job, nil
 	}
 	return retry.Job{}, fmt.Errorf("memory: read retry job of %q: %w", queue, retry.ErrNoJob)
@@ -50,16 +121,13 @@ func (j *jobs) Job(ctx context.Context, queue string) (retry.Job, error) {
 
 // Stop asks the running job to stop.
 func (j *jobs) Stop(ctx context.Context, queue string) (retry.Job, error) {
-	if err := j.lock(ctx, "stop retry job of %q", queue); err != nil {
-		return retry.Job{}, err
-	}
-	defer j.mu.Unlock()
-	latest := j.jobs[queue]
-	if latest == nil || latest.State.Ended() {
-		return retry.Job{}, fmt.Errorf("memory: stop retry job of %q: %w", queue, retry.ErrNoJob)
-	}
-	latest.State = retry.StateStopping
-	return latest.Job, nil
+	return j.turn(ctx, "stop", queue, func(job *retry.Job) error {
+		if job.State.Ended() {
+			return retry.ErrNoJob
+		}
+		job.State = retry.StateStopping
+		return nil
+	})
 }
 
 // Claim leases the queue's job.
@@ -69,8 +137,9 @@ func (j *jobs) Claim(ctx context.Context, queue, owner string, lease time.Durati
 	}
 	defer j.mu.Unlock()
 	now := time.Now()
-	latest := j.jobs[queue]
-	if latest == nil || latest.State.Ended() || latest.owner != owner && now.Before(latest.until) {
+	latest := j.latestJob(queue)
+	if latest == nil || latest.State.Ended() || latest.State == retry.StatePaused ||
+		latest.owner != owner && now.Before(latest.until) {
 		return retry.Job{}, fmt.Errorf("memory: claim retry job of %q: %w", queue, retry.ErrNoJob)
 	}
 	latest.owner, latest.lease, latest.until = owner, lease, now.Add(lease)
@@ -84,7 +153,7 @@ func (j *jobs) Save(ctx context.Context, owner string, job retry.Job) error {
 	}
 	defer j.mu.Unlock()
 	now := time.Now()
-	latest := j.jobs[job.Queue]
+	latest := j.latestJob(job.Queue)
 	if latest == nil || latest.ID != job.ID || latest.State.Ended() || !latest.heldBy(owner, now) {
 		return fmt.Errorf("memory: save retry job %q: %w", job.ID, retry.ErrLeaseLost)
 	}
@@ -95,12 +164,12 @@ func (j *jobs) Save(ctx context.Context, owner string, job retry.Job) error {
 
 // saved is what stands after job was saved over present.
 func saved(present, job retry.Job) retry.Job {
-	job.Moved, job.BatchMoved = present.Moved, present.BatchMoved
+	job.Options, job.Outcome, job.Moved, job.BatchMoved = present.Options, present.Outcome, present.Moved, present.BatchMoved
 	if job.Batches > present.Batches {
 		job.BatchMoved = 0
 	}
-	if present.State == retry.StateStopping && !job.State.Ended() {
-		job.State = retry.StateStopping
+	if present.State.Overrules(job.State) {
+		job.State = present.State
 	}
 	return job
 }
@@ -126,7 +195,7 @@ func (j *jobs) SaveSettings(ctx context.Context, settings retry.Settings) error 
 
 // credit counts moved entries for the job that moved them. The caller holds the lock.
 func (s *state) credit(queue, job string, moved int64) {
-	if latest := s.jobs[queue]; latest != nil && job != "" && latest.ID == job {
+	if latest := s.latestJob(queue); latest != nil && job != "" && latest.ID == job {
 		latest.Moved += moved
 		latest.BatchMoved += moved
 	}

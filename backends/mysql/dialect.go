@@ -12,7 +12,9 @@ const (
 	// What a redrive moves is one topic's entries between two ids. Their payloads do not leave the server.
 	sendEntries = `
 		INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload, due)
-		SELECT topic, message_id, metadata, history, redrives + 1, payload, {now}
+		SELECT topic, message_id,
+			CASE WHEN ? = '' THEN metadata WHEN metadata = '{}' THEN CONCAT(?, '}') ELSE CONCAT(?, ',', SUBSTRING(metadata, 2)) END,
+			history, redrives + 1, payload, {now}
 		FROM {dead_letters} FORCE INDEX (PRIMARY) WHERE id >= ? AND id <= ? AND topic = ? ORDER BY id`
 	selectSent = `
 		SELECT correlation_id FROM {dead_letters} FORCE INDEX (PRIMARY) WHERE id >= ? AND id <= ? AND topic = ?
@@ -139,7 +141,7 @@ func (d *dialect) MoveBack(t sqlstore.Tx, dlq string, s sqlstore.Span) (moved in
 	if err != nil {
 		return 0, err
 	}
-	if _, err := t.Exec(sendEntries, s.First, s.Last, s.Topic); err != nil {
+	if _, err := t.Exec(sendEntries, s.Mark, s.Mark, s.Mark, s.First, s.Last, s.Topic); err != nil {
 		return 0, err
 	}
 	return t.Exec(deleteSent, s.First, s.Last, s.Topic)

@@ -68,7 +68,7 @@ func plannedStatements() map[string]planned {
 		"lock events":    {lockEvents, names, nil, "PRIMARY"},
 		"tell events":    {tellEvents, names, nil, "PRIMARY"},
 		"tell callbacks": {tellCallbacks, names, nil, "PRIMARY"},
-		"send entries":   {sendEntries, nil, span, "PRIMARY"},
+		"send entries":   {sendEntries, nil, append([]any{"", "", ""}, span...), "PRIMARY"},
 		"sent entries":   {selectSent, nil, span, "PRIMARY"},
 		"delete entries": {deleteSent, nil, span, "PRIMARY"},
 	}

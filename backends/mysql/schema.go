@@ -94,10 +94,13 @@ CREATE TABLE IF NOT EXISTS {s}{p}error_groups (
 	PRIMARY KEY (dlq, signature)
 ) ENGINE = InnoDB;
 
--- The latest retry job of each DLQ.
+-- Retry jobs, of which the latest of a DLQ may be running.
 CREATE TABLE IF NOT EXISTS {s}{p}retry_jobs (
-	queue         VARBINARY(255) NOT NULL PRIMARY KEY,
+	seq           BIGINT         NOT NULL AUTO_INCREMENT PRIMARY KEY,
+	queue         VARBINARY(255) NOT NULL,
 	id            VARBINARY(255) NOT NULL,
+	options       LONGBLOB       NOT NULL,
+	after_id      BIGINT         NOT NULL,
 	state         VARBINARY(32)  NOT NULL,
 	started_at    BIGINT         NOT NULL,
 	started_by    LONGBLOB       NOT NULL,
@@ -105,13 +108,18 @@ CREATE TABLE IF NOT EXISTS {s}{p}retry_jobs (
 	moved         BIGINT         NOT NULL,
 	batches       BIGINT         NOT NULL,
 	batch_moved   BIGINT         NOT NULL,
+	processed     BIGINT         NOT NULL,
+	refused       BIGINT         NOT NULL,
+	came_back     BIGINT         NOT NULL,
 	up_to         BIGINT         NOT NULL,
 	next_batch_at BIGINT         NOT NULL,
 	ended_at      BIGINT         NOT NULL,
 	error         LONGBLOB       NOT NULL,
 	owner         VARBINARY(255) NOT NULL,
 	lease         BIGINT         NOT NULL,
-	lease_until   BIGINT         NOT NULL
+	lease_until   BIGINT         NOT NULL,
+	KEY queue (queue, seq),
+	KEY job (queue, id)
 ) ENGINE = InnoDB;
 
 -- One row: the settings, once somebody saved any.

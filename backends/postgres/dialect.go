@@ -53,7 +53,9 @@ const (
 			RETURNING message_id, correlation_id, metadata, history, redrives, payload
 		), sent AS (
 			INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload)
-			SELECT ?::text, message_id, metadata, history, redrives + 1, payload FROM moved
+			SELECT ?::text, message_id,
+				CASE WHEN ?::text = '' THEN metadata WHEN metadata = '{}' THEN ?::text || '}' ELSE ?::text || ',' || substr(metadata, 2) END,
+				history, redrives + 1, payload FROM moved
 		)`
 	moveBack   = moveEntries + ` SELECT count(*) FROM moved`
 	moveEvents = moveEntries + `, told AS (
@@ -189,6 +191,7 @@ func (d *dialect) MoveBack(t sqlstore.Tx, dlq string, s sqlstore.Span) (moved in
 	case asyncevents.CallbacksQueue:
 		statement = moveCallbacks
 	}
-	err = sqlstore.One(t, []any{&moved}, statement, s.First, s.Last, s.Topic, s.Topic)
+	err = sqlstore.One(t, []any{&moved}, statement,
+		s.First, s.Last, s.Topic, s.Topic, s.Mark, s.Mark, s.Mark)
 	return moved, err
 }

@@ -103,10 +103,13 @@ CREATE TABLE {s}{p}error_groups (
 	PRIMARY KEY (dlq, signature)
 ) WITH (fillfactor = 50);
 
--- The latest retry job of each DLQ.
+-- Retry jobs, of which the latest of a DLQ may be running.
 CREATE TABLE {s}{p}retry_jobs (
-	queue         text   NOT NULL PRIMARY KEY,
+	seq           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	queue         text   NOT NULL,
 	id            text   NOT NULL,
+	options       text   NOT NULL,
+	after_id      bigint NOT NULL,
 	state         text   NOT NULL,
 	started_at    bigint NOT NULL,
 	started_by    text   NOT NULL,
@@ -114,6 +117,9 @@ CREATE TABLE {s}{p}retry_jobs (
 	moved         bigint NOT NULL,
 	batches       bigint NOT NULL,
 	batch_moved   bigint NOT NULL,
+	processed     bigint NOT NULL,
+	refused       bigint NOT NULL,
+	came_back     bigint NOT NULL,
 	up_to         bigint NOT NULL,
 	next_batch_at bigint NOT NULL,
 	ended_at      bigint NOT NULL,
@@ -121,7 +127,9 @@ CREATE TABLE {s}{p}retry_jobs (
 	owner         text   NOT NULL,
 	lease         bigint NOT NULL,
 	lease_until   bigint NOT NULL
-) WITH (fillfactor = 20);
+) WITH (fillfactor = 50);
+CREATE INDEX {p}retry_jobs_queue ON {s}{p}retry_jobs (queue, seq);
+CREATE INDEX {p}retry_jobs_job ON {s}{p}retry_jobs (queue, id);
 
 -- One row: the settings, once somebody saved any.
 CREATE TABLE {s}{p}settings (

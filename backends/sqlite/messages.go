@@ -13,8 +13,10 @@ const (
 	// What a redrive moves is one topic's entries between two ids. The new ids keep the distances of the old ones.
 	redriveMessages = `
 		INSERT INTO messages (id, redrives, uuid, metadata, history, payload)
-		SELECT id + ?, redrives + 1, message_id, metadata, history, payload
-		FROM dead_letters WHERE id BETWEEN ? AND ? AND topic = ?`
+		SELECT id + ?1, redrives + 1, message_id,
+			CASE WHEN ?2 = '' THEN metadata WHEN metadata = '{}' THEN ?2 || '}' ELSE ?2 || ',' || substr(metadata, 2) END,
+			history, payload
+		FROM dead_letters WHERE id BETWEEN ?3 AND ?4 AND topic = ?5`
 	redriveEvents = `
 		UPDATE events SET status = 'retried', next_attempt_at = 0, updated_at = ? WHERE correlation_id IN (
 			SELECT correlation_id FROM dead_letters WHERE id BETWEEN ? AND ? AND topic = ?)`
@@ -69,7 +71,7 @@ func (d *dialect) MoveBack(t sqlstore.Tx, dlq string, s sqlstore.Span) (moved in
 		return 0, err
 	}
 	shift := topic.base() + topic.last + 1 - s.First
-	if moved, err = t.Exec(redriveMessages, shift, s.First, s.Last, s.Topic); err != nil {
+	if moved, err = t.Exec(redriveMessages, shift, s.Mark, s.First, s.Last, s.Topic); err != nil {
 		return 0, err
 	}
 	if _, err := t.Exec(updateTopic, s.Last-s.First+1, moved, topic.id); err != nil {

@@ -105,10 +105,13 @@ CREATE TABLE error_groups (
 	PRIMARY KEY (dlq, signature)
 ) STRICT, WITHOUT ROWID;
 
--- The latest retry job of each DLQ.
+-- Retry jobs, of which the latest of a DLQ may be running.
 CREATE TABLE retry_jobs (
-	queue         TEXT    PRIMARY KEY,
+	seq           INTEGER PRIMARY KEY AUTOINCREMENT,
+	queue         TEXT    NOT NULL,
 	id            TEXT    NOT NULL,
+	options       TEXT    NOT NULL,
+	after_id      INTEGER NOT NULL,
 	state         TEXT    NOT NULL,
 	started_at    INTEGER NOT NULL,
 	started_by    TEXT    NOT NULL,
@@ -116,6 +119,9 @@ CREATE TABLE retry_jobs (
 	moved         INTEGER NOT NULL DEFAULT 0,
 	batches       INTEGER NOT NULL DEFAULT 0,
 	batch_moved   INTEGER NOT NULL DEFAULT 0,
+	processed     INTEGER NOT NULL DEFAULT 0,
+	refused       INTEGER NOT NULL DEFAULT 0,
+	came_back     INTEGER NOT NULL DEFAULT 0,
 	up_to         INTEGER NOT NULL,
 	next_batch_at INTEGER NOT NULL DEFAULT 0,
 	ended_at      INTEGER NOT NULL DEFAULT 0,
@@ -124,6 +130,8 @@ CREATE TABLE retry_jobs (
 	lease_until   INTEGER NOT NULL DEFAULT 0,
 	lease         INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE INDEX retry_jobs_queue ON retry_jobs (queue, seq);
+CREATE INDEX retry_jobs_job ON retry_jobs (queue, id);
 
 -- One row: the settings, once somebody saved any.
 CREATE TABLE settings (

@@ -145,6 +145,7 @@ func redriveMetadata(e dlq.Entry) message.Metadata {
 	if metadata == nil {
 		metadata = map[string]string{}
 	}
+	delete(metadata, retry.MetadataJob) // the next redrive sets its own
 	if !e.AcceptedAt.IsZero() {
 		metadata[retry.MetadataAcceptedAt] = e.AcceptedAt.UTC().Format(time.RFC3339Nano)
 	}

@@ -56,4 +56,6 @@ type Spreading interface {
 type Span struct {
 	Topic       string
 	First, Last int64
+	// Mark, when not empty, begins the JSON of the messages' metadata: a brace and a member, before theirs.
+	Mark string
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/retry"
 )
 
 const (
@@ -64,6 +65,7 @@ func (s *DeadLetters) redrive(
 		if err != nil {
 			return redriven, nil, err
 		}
+		sp.Mark = markOf(p.Job)
 		moved, err := s.dialect.MoveBack(t, p.Queue, sp)
 		if err != nil {
 			return redriven, nil, err
@@ -77,6 +79,14 @@ func (s *DeadLetters) redrive(
 		_, err = t.Exec(creditJob, redriven.Moved, redriven.Moved, p.Queue, p.Job)
 	}
 	return redriven, spans, err
+}
+
+// markOf has messages carry the retry job that moves them. Its id is a UUID, so it needs no escaping.
+func markOf(job string) string {
+	if job == "" {
+		return ""
+	}
+	return `{"` + retry.MetadataJob + `":"` + job + `"`
 }
 
 // lastOf is the last id of spans.
@@ -116,7 +126,7 @@ func (s *DeadLetters) spans(t Tx, d held, p *dlq.Selection) (spans []Span, err e
 		}
 		at := slices.IndexFunc(spans, func(sp Span) bool { return sp.Topic == topic })
 		if at < 0 {
-			spans = append(spans, Span{topic, id, id})
+			spans = append(spans, Span{Topic: topic, First: id, Last: id})
 			return nil
 		}
 		spans[at].Last = id
@@ -135,7 +145,7 @@ func namedSpans(t Tx, d held, ids []int64) (spans []Span, err error) {
 			if last := len(spans) - 1; last >= 0 && spans[last].Topic == topic && spans[last].Last == id-1 {
 				spans[last].Last = id
 			} else {
-				spans = append(spans, Span{topic, id, id})
+				spans = append(spans, Span{Topic: topic, First: id, Last: id})
 			}
 			return err
 		}, selectOldest, run.after, run.upTo, everything)

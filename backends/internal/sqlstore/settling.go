@@ -87,7 +87,7 @@ func (s *Events) settleTogether(batch []*settling) error {
 	return nil
 }
 
-// settleAll ends the claims, and then records the outcomes of those that were still held. The rows of DLQs come last:
+// settleAll ends the claims, and then records the outcomes of those that were still held. The rows of DLQs and retry jobs come last:
 // others wait for them.
 func (s *Events) settleAll(t Tx, batch []*settling) (published []Outgoing, err error) {
 	held, err := s.endClaims(t, batch)
@@ -109,7 +109,10 @@ func (s *Events) settleAll(t Tx, batch []*settling) (published []Outgoing, err e
 			return nil, err
 		}
 	}
-	return published, s.letters.add(t, letters)
+	if err := s.letters.add(t, letters); err != nil {
+		return nil, err
+	}
+	return published, countOutcomes(t, held)
 }
 
 // endClaims ends the claims that belong to the calls, and returns the calls whose claim was still held, or that

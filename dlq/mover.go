@@ -1,0 +1,65 @@
+package dlq
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redrive-go/redrive/retry"
+)
+
+var _ retry.Mover = (*Manager)(nil)
+
+// Bound returns how many entries of a DLQ a Filter means, whose Criteria they are, and the largest id in the DLQ. It implements
+// retry.Mover.
+func (m *Manager) Bound(ctx context.Context, queue, criteria string) (total, upTo int64, err error) {
+	filter, err := ParseCriteria(criteria)
+	if err != nil {
+		return 0, 0, err
+	}
+	return m.Count(ctx, queue, filter)
+}
+
+// Move moves one step of a retry job back. It implements retry.Mover.
+func (m *Manager) Move(ctx context.Context, b retry.Batch) (moved retry.Moved, err error) {
+	if b.Criteria == "" {
+		moved, err = m.moveOldest(ctx, b)
+	} else {
+		moved, err = m.moveFound(ctx, b)
+	}
+	if err != nil {
+		return retry.Moved{}, fmt.Errorf("dlq: move up to %d of %s: %w", b.Limit, b.Queue, err)
+	}
+	m.logger.DebugContext(ctx, "dead letters moved back", "queue", b.Queue, "job", b.Job, "moved", moved.Count)
+	return moved, nil
+}
+
+func (m *Manager) moveOldest(ctx context.Context, b retry.Batch) (retry.Moved, error) {
+	which := Selection{UpTo: b.UpTo, Limit: b.Limit}
+	redriven, err := m.store.Redrive(ctx, RedriveParams{Queue: b.Queue, Selection: which, Job: b.Job})
+	return retry.Moved{Count: redriven.Moved, Done: redriven.Moved == 0}, err
+}
+
+// moveFound looks for entries, as far as one step goes, and moves them. Others may have moved some of them meanwhile.
+func (m *Manager) moveFound(ctx context.Context, b retry.Batch) (retry.Moved, error) {
+	filter, err := ParseCriteria(b.Criteria)
+	if err != nil {
+		return retry.Moved{}, err
+	}
+	s := &search{Queue: b.Queue, Filter: filter, After: b.After, UpTo: b.UpTo}
+	var found []Entry
+	for looked := 0; !s.done && len(found) < b.Limit && looked < lookMost; looked += s.read {
+		more, err := m.look(ctx, s, b.Limit-len(found))
+		if err != nil {
+			return retry.Moved{}, err
+		}
+		found = append(found, more...)
+	}
+	moved := retry.Moved{After: s.After, Done: s.done}
+	if len(found) == 0 {
+		return moved, nil
+	}
+	which := Selection{IDs: idsOf(found)}
+	redriven, err := m.store.Redrive(ctx, RedriveParams{Queue: b.Queue, Selection: which, Job: b.Job})
+	moved.Count = redriven.Moved
+	return moved, err
+}
