@@ -13,7 +13,7 @@ const (
 	sendEntries = `
 		INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload, due)
 		SELECT topic, message_id,
-			CASE WHEN ? = '' THEN metadata WHEN metadata = '{}' THEN CONCAT(?, '}') ELSE CONCAT(?, ',', SUBSTRING(metadata, 2)) END,
+			CASE WHEN ? = '' THEN metadata WHEN length(metadata) = 2 THEN CONCAT(?, '}') ELSE CONCAT(?, ',', SUBSTRING(metadata, 2)) END,
 			history, redrives + 1, payload, {now}
 		FROM {dead_letters} FORCE INDEX (PRIMARY) WHERE id >= ? AND id <= ? AND topic = ? ORDER BY id`
 	selectSent = `

@@ -54,7 +54,7 @@ const (
 		), sent AS (
 			INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload)
 			SELECT ?::text, message_id,
-				CASE WHEN ?::text = '' THEN metadata WHEN metadata = '{}' THEN ?::text || '}' ELSE ?::text || ',' || substr(metadata, 2) END,
+				CASE WHEN ?::text = '' THEN metadata WHEN length(metadata) = 2 THEN ?::text || '}' ELSE ?::text || ',' || substr(metadata, 2) END,
 				history, redrives + 1, payload FROM moved
 		)`
 	moveBack   = moveEntries + ` SELECT count(*) FROM moved`

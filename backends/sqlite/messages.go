@@ -14,7 +14,7 @@ const (
 	redriveMessages = `
 		INSERT INTO messages (id, redrives, uuid, metadata, history, payload)
 		SELECT id + ?1, redrives + 1, message_id,
-			CASE WHEN ?2 = '' THEN metadata WHEN metadata = '{}' THEN ?2 || '}' ELSE ?2 || ',' || substr(metadata, 2) END,
+			CASE WHEN ?2 = '' THEN metadata WHEN length(metadata) = 2 THEN ?2 || '}' ELSE ?2 || ',' || substr(metadata, 2) END,
 			history, payload
 		FROM dead_letters WHERE id BETWEEN ?3 AND ?4 AND topic = ?5`
 	redriveEvents = `
