@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"time"
@@ -70,7 +71,7 @@ func (e *Exporter) next(ctx context.Context, owner string) (found bool, err erro
 	if err != nil {
 		return false, fmt.Errorf("export: claim: %w", err)
 	}
-	record.Count = 0 // an earlier owner's
+	record.Count, record.Total = 0, 0 // an earlier owner's
 	held := newHold(e.catalog, owner, record, e.cfg.Lease, claimedAt)
 	logger := e.cfg.Logger.With("export", record.ID, "queue", record.Queue)
 	logger.InfoContext(ctx, "export begins")
@@ -172,9 +173,10 @@ func (e *Exporter) fill(ctx context.Context, file File, held *hold, record *Reco
 	meter := &meter{to: file, hash: sha256.New()}
 	err = e.source.Snapshot(ctx, record.Queue, func(stats dlq.Stats, entries iter.Seq2[dlq.Entry, error]) error {
 		newest = stats.Newest
+		held.begin(stats.Count)
 		var readErr error
-		count, err := Write(meter, record.Queue, time.Now(), stats.Count, rested(guard(ctx, entries, &readErr)), held.progress)
-		record.Count = count
+		count, err := writeAs(record, meter, stats.Count, rested(guard(ctx, entries, &readErr)), held.progress)
+		record.Count, record.Total = count, stats.Count
 		if err != nil && readErr == nil { // the file, or the entries themselves, and those stay as they are
 			err = permanent(ctx, err)
 		}
@@ -185,6 +187,16 @@ func (e *Exporter) fill(ctx context.Context, file File, held *hold, record *Reco
 	}
 	record.Bytes, record.SHA256 = meter.written, hex.EncodeToString(meter.hash.Sum(nil))
 	return newest, held.save(ctx)
+}
+
+// writeAs writes entries in the format of an export.
+func writeAs(
+	record *Record, w io.Writer, count int64, entries iter.Seq2[dlq.Entry, error], progress func(int64),
+) (int64, error) {
+	if record.Format == FormatNDJSON {
+		return WriteNDJSON(w, record.Queue, count, entries, progress)
+	}
+	return Write(w, record.Queue, time.Now(), count, entries, progress)
 }
 
 // guard passes entries on until ctx ends, and keeps the error that ended them.
