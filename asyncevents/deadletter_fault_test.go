@@ -177,7 +177,7 @@ type exported struct {
 // exportEvents exports the Events DLQ and reads the file.
 func exportEvents(t *testing.T, s *asyncevents.Service) exported {
 	t.Helper()
-	r, err := s.Exports().Start(t.Context(), asyncevents.EventsQueue, "test")
+	r, err := s.Exports().Start(t.Context(), export.StartParams{Queue: asyncevents.EventsQueue, By: "test"})
 	require.NoError(t, err)
 	await(t, "the export", func() bool {
 		r, err = s.Exports().Get(context.Background(), r.ID)

@@ -139,7 +139,7 @@ func exportOnce(backend *asyncevents.Backend, dir string) (time.Duration, error)
 	ended := make(chan error, 1)
 	go func() { ended <- exporter.Run(ctx) }()
 	started := time.Now()
-	record, err := exporter.Start(ctx, asyncevents.EventsQueue, "bench")
+	record, err := exporter.Start(ctx, export.StartParams{Queue: asyncevents.EventsQueue, By: "bench"})
 	for err == nil && record.State == export.StateRunning {
 		time.Sleep(5 * time.Millisecond)
 		record, err = exporter.Get(ctx, record.ID)

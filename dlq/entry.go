@@ -1,12 +1,9 @@
 package dlq
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -77,18 +74,30 @@ type Failure struct {
 // any other as "payload_base64", and "payload_hidden":true for one that was left out.
 func (e Entry) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
 
-// asUsual has jsonv2, which is quicker, write text as encoding/json does.
-var asUsual = jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.EscapeForHTML(true), jsontext.EscapeForJS(true))
+// asUsual has jsonv2, which is quicker, write text as encoding/json does, and metadata in the order of its keys.
+var asUsual = jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.EscapeForHTML(true), jsontext.EscapeForJS(true),
+	jsonv2.Deterministic(true))
 
 // AppendJSON appends the entry's JSON to dst. Other than through encoding/json, which compacts what MarshalJSON
-// returned, the payload stands in it byte for byte.
-func (e Entry) AppendJSON(dst []byte) ([]byte, error) {
+// returned, the payload stands in it byte for byte. Stack traces are not in it, nor metadata that says how to get in
+// somewhere, by its key: passwords, tokens, signatures and such.
+func (e Entry) AppendJSON(dst []byte) ([]byte, error) { return e.appendWith(dst, appendPayload) }
+
+// AppendLine is AppendJSON on one line, without a line break at its end. A payload that spans lines stands in it with
+// spaces for its line breaks, and once more, byte for byte, as "payload_base64".
+func (e Entry) AppendLine(dst []byte) ([]byte, error) { return e.appendWith(dst, appendFlatPayload) }
+
+// appendWith appends the entry's JSON, its payload as appendPayload has it.
+func (e Entry) appendWith(dst []byte, appendPayload func(dst, payload []byte) []byte) ([]byte, error) {
 	head, err := jsonv2.Marshal(struct {
-		ID            int64     `json:"id,string"`
-		Queue         string    `json:"queue"`
-		CreatedAt     time.Time `json:"created_at"`
-		CorrelationID string    `json:"correlation_id"`
-	}{e.ID, e.Queue, e.CreatedAt.UTC(), e.CorrelationID}, asUsual)
+		ID            int64             `json:"id,string"`
+		Queue         string            `json:"queue"`
+		CreatedAt     time.Time         `json:"created_at"`
+		CorrelationID string            `json:"correlation_id"`
+		MessageID     string            `json:"message_id"`
+		Topic         string            `json:"topic"`
+		Metadata      map[string]string `json:"metadata,omitempty"`
+	}{e.ID, e.Queue, e.CreatedAt.UTC(), e.CorrelationID, e.MessageID, e.Topic, shownMetadata(e.Metadata)}, asUsual)
 	if err != nil {
 		return nil, fmt.Errorf("dlq: encode entry %d: %w", e.ID, err)
 	}
@@ -102,19 +111,11 @@ func (e Entry) AppendJSON(dst []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dlq: encode entry %d: %w", e.ID, err)
 	}
-	dst = e.appendPayload(append(dst, head[:len(head)-1]...))
-	return append(append(dst, ','), tail[1:]...), nil
-}
-
-// appendPayload appends the field that shows the payload.
-func (e Entry) appendPayload(dst []byte) []byte {
-	switch {
-	case e.PayloadHidden:
-		return append(dst, `,"payload_hidden":true`...)
-	case json.Valid(e.Payload) && utf8.Valid(e.Payload):
-		return append(append(dst, `,"payload":`...), e.Payload...)
-	default:
-		dst = append(dst, `,"payload_base64":"`...)
-		return append(base64.StdEncoding.AppendEncode(dst, e.Payload), '"')
+	dst = append(dst, head[:len(head)-1]...)
+	if e.PayloadHidden {
+		dst = append(dst, `,"payload_hidden":true`...)
+	} else {
+		dst = appendPayload(dst, e.Payload)
 	}
+	return append(append(dst, ','), tail[1:]...), nil
 }

@@ -18,8 +18,9 @@ var entryTime = time.Date(2026, 1, 2, 4, 4, 5, 600, time.FixedZone("", 3600))
 
 func sampleEntry(payload string) dlq.Entry {
 	return dlq.Entry{
-		ID: 7, Queue: "events", CorrelationID: "corr", CreatedAt: entryTime, AcceptedAt: entryTime,
-		Payload: []byte(payload), Metadata: map[string]string{"authorization": "secret"},
+		ID: 7, Queue: "events", Topic: "redrive.events", MessageID: "msg", CorrelationID: "corr", CreatedAt: entryTime, AcceptedAt: entryTime,
+		Payload: []byte(payload), Metadata: map[string]string{"authorization": "secret", "X-Api-Key": "secret", "redrive_x": "secret",
+			"traceparent": "00-1"},
 		Failure:  dlq.Failure{Type: "*errors.errorString", Message: "<b>busy</b>", Stack: "secret stack"},
 		Attempts: retry.History{{Number: 1, StartedAt: entryTime.UTC(), DurationMS: 12, Error: "busy"}},
 		Redrives: 2, Exported: true,
@@ -31,6 +32,7 @@ func TestEntryJSON(t *testing.T) {
 	text, err := json.Marshal(sampleEntry(`{"a": 1}`))
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"id":"7","queue":"events","created_at":"2026-01-02T03:04:05.0000006Z","correlation_id":"corr",
+		"message_id":"msg","topic":"redrive.events","metadata":{"traceparent":"00-1"},
 		"payload":{"a":1},"error":{"type":"*errors.errorString","message":"<b>busy</b>"},
 		"attempts":[{"number":1,"started_at":"2026-01-02T03:04:05.0000006Z","duration_ms":12,"error":"busy"}],
 		"redrives":2,"accepted_at":"2026-01-02T03:04:05.0000006Z","exported":true}`, string(text))

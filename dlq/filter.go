@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -133,6 +134,29 @@ func (m *matcher) matches(e *Entry) bool {
 		(m.text == "" || m.inFailure(e, m.text) || contains(e.CorrelationID, m.text) ||
 			bytes.Contains(bytes.ToLower(e.Payload), []byte(m.text))) &&
 		m.hasAttributes(e.Payload)
+}
+
+// Select passes on those of entries that the filter means, and the error that ends them.
+func (f *Filter) Select(entries iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		m := newMatcher(f)
+		for entry, err := range entries {
+			if err == nil && !(f.looksUp(&entry) && m.matches(&entry)) {
+				continue
+			}
+			if !yield(entry, err) {
+				return
+			}
+		}
+	}
+}
+
+// looksUp is whether a store would have found the entry.
+func (f *Filter) looksUp(e *Entry) bool {
+	return (f.CorrelationID == "" || f.CorrelationID == e.CorrelationID) &&
+		(f.From.IsZero() || !e.CreatedAt.Before(f.From)) &&
+		(f.To.IsZero() || e.CreatedAt.Before(f.To)) &&
+		(f.Signature == "" || f.Signature == e.Failure.Signature())
 }
 
 func (m *matcher) inFailure(e *Entry, text string) bool {

@@ -41,7 +41,7 @@ type Store interface {
 
 	// Snapshot calls read with one consistent view of a DLQ: Stats and the entries, oldest first, as they stood at one
 	// moment, whatever is added, moved or erased meanwhile, in constant memory. It returns what read returns. The sequence
-	// yields an error at most once, as its last element.
+	// yields an error at most once, as its last element, and can be gone through more than once.
 	Snapshot(ctx context.Context, queue string, read func(Stats, iter.Seq2[Entry, error]) error) error
 
 	// MarkExported notes that an export contains every entry of the DLQ with an id of at most upTo.

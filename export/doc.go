@@ -13,16 +13,19 @@
 //	}
 //	go func() { done <- exporter.Run(ctx) }()
 //
-//	record, err := exporter.Start(ctx, "events", "ann") // returns at once
+//	record, err := exporter.Start(ctx, export.StartParams{Queue: "events", By: "ann"}) // returns at once
 //	...
 //	file, record, err := exporter.Open(ctx, record.ID) // export.ErrNotReady until it is complete
 //	if err != nil {
 //		return err
 //	}
 //	defer file.Close()
-//	http.ServeContent(w, r, record.ID+".json", record.FinishedAt, file)
+//	http.ServeContent(w, r, record.ID+"."+record.Format, record.FinishedAt, file)
 //
-// Write is the format alone, for a host that wants it somewhere else.
+// Write and WriteNDJSON are the formats alone, for a host that wants them somewhere else. Read is their reverse, and
+// dlq.Manager's Import puts what it reads back:
+//
+//	imported, err := manager.Import(ctx, dlq.ImportParams{Queue: "events"}, export.Read(file))
 //
 // # Guarantees
 //

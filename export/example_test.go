@@ -17,7 +17,7 @@ import (
 func ExampleWrite() {
 	entries := func(yield func(dlq.Entry, error) bool) {
 		yield(dlq.Entry{
-			ID: 1, Queue: "events", CorrelationID: "order-17", CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+			ID: 1, Queue: "events", Topic: "events", MessageID: "order-17", CorrelationID: "order-17", CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 			Payload: []byte(`{"customer": "c1"}`), Failure: dlq.Failure{Type: "timeout", Message: "took too long"},
 		}, nil)
 	}
@@ -38,6 +38,8 @@ func ExampleWrite() {
 	//    "queue": "events",
 	//    "created_at": "2026-01-02T03:04:05Z",
 	//    "correlation_id": "order-17",
+	//    "message_id": "order-17",
+	//    "topic": "events",
 	//    "payload": {
 	//     "customer": "c1"
 	//    },
@@ -104,7 +106,7 @@ func ExampleExporter() {
 	done := make(chan error)
 	go func() { done <- exporter.Run(ctx) }()
 
-	record, err := exporter.Start(ctx, "events", "ann")
+	record, err := exporter.Start(ctx, export.StartParams{Queue: "events", By: "ann"})
 	for err == nil && record.State == export.StateRunning {
 		time.Sleep(time.Millisecond)
 		record, err = exporter.Get(ctx, record.ID)

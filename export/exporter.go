@@ -1,10 +1,12 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,21 +56,41 @@ func NewExporter(catalog Catalog, source dlq.Store, storage Storage, cfg *Config
 	return &Exporter{catalog, source, storage, cfg.withDefaults(), make(chan struct{}, 1)}, nil
 }
 
-// Start asks for an export of a queue's DLQ on behalf of by, and returns its record. It does not wait for the file. The
-// file will hold what stands in the DLQ when its writing begins.
-func (e *Exporter) Start(ctx context.Context, queue, by string) (Record, error) {
-	if queue == "" {
+// StartParams say what Start exports.
+type StartParams struct {
+	// Queue names the DLQ.
+	Queue string
+	// Format is the file's format: FormatJSON or FormatNDJSON. Defaults to FormatJSON.
+	Format string
+	// By is who asks for it.
+	By string
+	// Filter says which entries the file will hold; all by default.
+	Filter dlq.Filter
+}
+
+// Start asks for an export of a DLQ and returns its record. It does not wait for the file. The file will hold what stands
+// in the DLQ when its writing begins. It returns ErrBadFormat for a format that there is not, and dlq.ErrBadFilter.
+func (e *Exporter) Start(ctx context.Context, p StartParams) (Record, error) {
+	if p.Queue == "" {
 		return Record{}, errors.New("export: start: no queue given")
+	}
+	format := cmp.Or(p.Format, FormatJSON)
+	if !slices.Contains(Formats(), format) {
+		return Record{}, fmt.Errorf("export: start %s: %w: %.64q", p.Queue, ErrBadFormat, format)
+	}
+	if err := p.Filter.Validate(); err != nil {
+		return Record{}, fmt.Errorf("export: start %s: %w: %w", p.Queue, dlq.ErrBadFilter, err)
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return Record{}, fmt.Errorf("export: start %s: %w", queue, err)
+		return Record{}, fmt.Errorf("export: start %s: %w", p.Queue, err)
 	}
 	record := Record{
-		ID: id.String(), Queue: queue, State: StateRunning, Format: FormatJSON, CreatedAt: time.Now().UTC(), CreatedBy: by,
+		ID: id.String(), Queue: p.Queue, State: StateRunning, Format: format, CreatedAt: time.Now().UTC(), CreatedBy: p.By,
+		Filter: p.Filter,
 	}
 	if err := e.catalog.Create(ctx, record); err != nil {
-		return Record{}, fmt.Errorf("export: start %s: %w", queue, err)
+		return Record{}, fmt.Errorf("export: start %s: %w", p.Queue, err)
 	}
 	select {
 	case e.wake <- struct{}{}:
@@ -146,7 +168,7 @@ func (e *Exporter) find(ctx context.Context, operation, id string) (Record, erro
 	return record, nil
 }
 
-// fileName is where the file of an export stands: "<queue>-<id>.json". Queues may have names that files must not have;
+// fileName is where the file of an export stands: "<queue>-<id>.<format>". Queues may have names that files must not have;
 // the id alone makes it unique.
 func fileName(record Record) string {
 	queue := strings.Map(func(r rune) rune {
@@ -160,5 +182,5 @@ func fileName(record Record) string {
 	if strings.HasPrefix(queue, ".") {
 		queue = "_" + queue[1:]
 	}
-	return queue + "-" + record.ID + ".json"
+	return queue + "-" + record.ID + "." + record.Format
 }

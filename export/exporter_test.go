@@ -47,7 +47,7 @@ func run(t *testing.T, exporter *export.Exporter) (stop func()) {
 // start asks for an export.
 func start(t *testing.T, exporter *export.Exporter, queue string) export.Record {
 	t.Helper()
-	record, err := exporter.Start(t.Context(), queue, "ann")
+	record, err := exporter.Start(t.Context(), export.StartParams{Queue: queue, By: "ann"})
 	require.NoError(t, err)
 	return record
 }
@@ -73,6 +73,7 @@ func requireComplete(t *testing.T, exporter *export.Exporter, id string, count i
 	assert.Equal(t, hex.EncodeToString(sum[:]), record.SHA256)
 	assert.EqualValues(t, len(content), record.Bytes)
 	assert.Equal(t, count, record.Count)
+	assert.Equal(t, count, record.Total)
 	assert.Empty(t, record.Error)
 	assert.False(t, record.FinishedAt.Before(record.CreatedAt))
 	d := parse(t, content)
@@ -104,8 +105,10 @@ func TestExporter_Start(t *testing.T) {
 	assert.Equal(t, want, get(t, exporter, record.ID))
 	_, _, err = exporter.Open(t.Context(), record.ID)
 	require.ErrorIs(t, err, export.ErrNotReady)
-	_, err = exporter.Start(t.Context(), "", "ann")
+	_, err = exporter.Start(t.Context(), export.StartParams{By: "ann"})
 	require.Error(t, err)
+	_, err = exporter.Start(t.Context(), export.StartParams{Queue: "events", Format: "xml"})
+	require.ErrorIs(t, err, export.ErrBadFormat)
 }
 
 func TestExporter_List(t *testing.T) {

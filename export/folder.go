@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -18,9 +17,6 @@ import (
 // leftoverAge is how long an unfinished file must have gone unwritten before NewFolder takes it for a dead process's.
 // Other processes may be writing to the same folder, and a file that is alive grows by the second.
 const leftoverAge = time.Hour
-
-// fileNames are the names that a Folder takes. That none begins with a dot keeps them apart from unfinished files.
-var fileNames = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$`)
 
 // Folder is a Storage in a folder of the file system. No name leads out of it, not even through a symbolic link.
 // Several processes may share one folder. Any number of goroutines may use it.
@@ -113,7 +109,7 @@ func (f *Folder) Delete(_ context.Context, name string) error {
 }
 
 func checkName(operation, name string) error {
-	if !fileNames.MatchString(name) {
+	if !IsFileName(name) {
 		return fmt.Errorf("export: %s file %.64q: %w", operation, name, ErrBadName)
 	}
 	return nil
@@ -163,7 +159,7 @@ func (f *Folder) removeUnfinished(prefix string, before time.Time) error {
 // belong to somebody else.
 func isUnfinished(file, prefix string) bool {
 	name, id, found := strings.Cut(strings.TrimPrefix(file, "."), "~")
-	return found && strings.HasPrefix(file, prefix) && fileNames.MatchString(name) && uuid.Validate(id) == nil
+	return found && strings.HasPrefix(file, prefix) && IsFileName(name) && uuid.Validate(id) == nil
 }
 
 func writtenBefore(entry fs.DirEntry, limit time.Time) bool {

@@ -22,12 +22,16 @@ type hold struct {
 	lease   time.Duration
 	since   time.Time
 	written atomic.Int64
+	total   atomic.Int64
 }
 
 // newHold returns the hold of a record claimed at that time.
 func newHold(catalog Catalog, owner string, record Record, lease time.Duration, since time.Time) *hold {
 	return &hold{catalog: catalog, owner: owner, record: record, lease: lease, since: since}
 }
+
+// begin notes how many entries there are to write.
+func (h *hold) begin(total int64) { h.total.Store(total) }
 
 // progress notes how many entries are written.
 func (h *hold) progress(written int64) { h.written.Store(written) }
@@ -72,7 +76,7 @@ func (h *hold) renew(ctx context.Context, until time.Time) error {
 // save saves the progress, or returns ErrNotFound when the export is no longer held.
 func (h *hold) save(ctx context.Context) error {
 	record := h.record
-	record.Count = h.written.Load()
+	record.Count, record.Total = h.written.Load(), h.total.Load()
 	return h.end(ctx, record)
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/redrive-go/redrive/dlq"
 )
 
 // Sentinel errors of this package. They come wrapped with the operation and the id.
@@ -35,10 +37,14 @@ type Record struct {
 	Queue string `json:"queue"`
 	// State is how far it is.
 	State State `json:"state"`
-	// Format is the file's format: "json".
+	// Format is the file's format: FormatJSON or FormatNDJSON.
 	Format string `json:"format"`
-	// Count is how many entries the file holds; while it runs, how many are written.
+	// Filter says which entries it is about; all by default. Only an export of all has its entries noted as exported.
+	Filter dlq.Filter `json:"filter,omitzero"`
+	// Count is how many entries the file holds; while it runs, how many are written. It is brought up to date about every second.
 	Count int64 `json:"count"`
+	// Total is how many entries the file will hold; 0 until its writing has begun.
+	Total int64 `json:"total,omitzero"`
 	// Bytes is the file's size, 0 until it is complete.
 	Bytes int64 `json:"bytes"`
 	// SHA256 is the file's checksum in hexadecimal, "" until it is complete.

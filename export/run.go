@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"time"
@@ -70,7 +71,7 @@ func (e *Exporter) next(ctx context.Context, owner string) (found bool, err erro
 	if err != nil {
 		return false, fmt.Errorf("export: claim: %w", err)
 	}
-	record.Count = 0 // an earlier owner's
+	record.Count, record.Total = 0, 0 // an earlier owner's
 	held := newHold(e.catalog, owner, record, e.cfg.Lease, claimedAt)
 	logger := e.cfg.Logger.With("export", record.ID, "queue", record.Queue)
 	logger.InfoContext(ctx, "export begins")
@@ -159,8 +160,10 @@ func (e *Exporter) produce(ctx context.Context, held *hold, logger *slog.Logger)
 	if err := file.Commit(); err != nil {
 		return Record{}, permanent(ctx, err)
 	}
-	if err := e.source.MarkExported(ctx, record.Queue, newest); err != nil {
-		return Record{}, fmt.Errorf("mark entries as exported: %w", err)
+	if record.Filter.IsZero() {
+		if err := e.source.MarkExported(ctx, record.Queue, newest); err != nil {
+			return Record{}, fmt.Errorf("mark entries as exported: %w", err)
+		}
 	}
 	record.State, record.FinishedAt = StateCompleted, time.Now().UTC()
 	return record, nil
@@ -173,8 +176,18 @@ func (e *Exporter) fill(ctx context.Context, file File, held *hold, record *Reco
 	err = e.source.Snapshot(ctx, record.Queue, func(stats dlq.Stats, entries iter.Seq2[dlq.Entry, error]) error {
 		newest = stats.Newest
 		var readErr error
-		count, err := Write(meter, record.Queue, time.Now(), stats.Count, rested(guard(ctx, entries, &readErr)), held.progress)
-		record.Count = count
+		entries = rested(guard(ctx, entries, &readErr))
+		total, err := stats.Count, error(nil)
+		if !record.Filter.IsZero() {
+			entries = record.Filter.Select(entries)
+			total, err = lengthOf(entries)
+		}
+		if err != nil {
+			return err
+		}
+		held.begin(total)
+		record.Count, err = writeAs(record, meter, total, entries, held.progress)
+		record.Total = total
 		if err != nil && readErr == nil { // the file, or the entries themselves, and those stay as they are
 			err = permanent(ctx, err)
 		}
@@ -185,6 +198,27 @@ func (e *Exporter) fill(ctx context.Context, file File, held *hold, record *Reco
 	}
 	record.Bytes, record.SHA256 = meter.written, hex.EncodeToString(meter.hash.Sum(nil))
 	return newest, held.save(ctx)
+}
+
+// lengthOf counts entries, which the file says before it has them.
+func lengthOf(entries iter.Seq2[dlq.Entry, error]) (n int64, err error) {
+	for _, err := range entries {
+		if err != nil {
+			return 0, fmt.Errorf("read entries: %w", err)
+		}
+		n++
+	}
+	return n, nil
+}
+
+// writeAs writes entries in the format of an export.
+func writeAs(
+	record *Record, w io.Writer, count int64, entries iter.Seq2[dlq.Entry, error], progress func(int64),
+) (int64, error) {
+	if record.Format == FormatNDJSON {
+		return WriteNDJSON(w, record.Queue, count, entries, progress)
+	}
+	return Write(w, record.Queue, time.Now(), count, entries, progress)
 }
 
 // guard passes entries on until ctx ends, and keeps the error that ended them.

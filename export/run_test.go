@@ -49,6 +49,29 @@ func TestRun_completes(t *testing.T) {
 	})
 }
 
+func TestRun_writesLines(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	folder := newFolder(t, dir)
+	synctest.Test(t, func(t *testing.T) {
+		exporter := newExporter(t, &catalog{}, &source{count: 1000}, folder, quiet)
+		run(t, exporter)
+		record, err := exporter.Start(t.Context(), export.StartParams{Queue: "events", Format: export.FormatNDJSON})
+		require.NoError(t, err)
+		synctest.Wait()
+		assert.Equal(t, []string{"events-" + record.ID + ".ndjson"}, names(t, dir))
+		file, record, err := exporter.Open(t.Context(), record.ID)
+		require.NoError(t, err)
+		entries, err := readAll(file)
+		require.NoError(t, errors.Join(err, file.Close()))
+		assert.Len(t, entries, 1000)
+		assert.EqualValues(t, 1000, record.Count)
+		assert.Equal(t, export.FormatNDJSON, record.Format)
+		require.NoError(t, exporter.Delete(t.Context(), record.ID))
+		assert.Empty(t, names(t, dir))
+	})
+}
+
 func TestRun_polls(t *testing.T) {
 	t.Parallel()
 	folder := newFolder(t, t.TempDir())
@@ -82,6 +105,7 @@ func TestRun_renewsAndReports(t *testing.T) {
 		time.Sleep(100*time.Second + time.Millisecond)
 		synctest.Wait()
 		assert.InDelta(t, 370, get(t, exporter, record.ID).Count, 4)
+		assert.EqualValues(t, 600, get(t, exporter, record.ID).Total)
 		time.Sleep(65 * time.Second)
 		synctest.Wait()
 		requireComplete(t, exporter, record.ID, 600)

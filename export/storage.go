@@ -4,12 +4,20 @@ import (
 	"context"
 	"errors"
 	"io"
+	"regexp"
 )
 
 // ErrBadName is returned by a Storage for a name that it does not take.
 var ErrBadName = errors.New("not a valid file name")
 
-// Storage keeps the files of exports. Folder is one; a bucket of a cloud can be another. Every method may be called from
+// fileNames are the names that a Folder takes. That none begins with a dot keeps them apart from unfinished files.
+var fileNames = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$`)
+
+// IsFileName is whether a name is one of those that the Exporter uses, so that every Storage must take it.
+func IsFileName(name string) bool { return fileNames.MatchString(name) }
+
+// Storage keeps the files of exports. Folder is one, and package export/bucket, a module of its own, makes one of a bucket of
+// a cloud. Package export/storagetest has the tests of what is promised here. Every method may be called from
 // any number of goroutines and processes.
 //
 // The Exporter uses names of 1 to 200 bytes of A-Z, a-z, 0-9, dot, hyphen and underscore that do not begin with a dot.

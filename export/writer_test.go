@@ -150,6 +150,37 @@ func TestWrite_empty(t *testing.T) {
 	assert.Equal(t, `{"queue":"events","exported_at":"2026-01-02T03:04:05Z","count":0,"entries":[]}`, out.String())
 }
 
+func TestWriteNDJSON(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	var progress []int64
+	spread := entryNo("events", 1)
+	spread.Payload = []byte("{\r\n\t\"a\": [\n]}\n")
+	count, err := export.WriteNDJSON(&out, "events", 2, sequence(spread, entryNo("events", 2)),
+		func(n int64) { progress = append(progress, n) })
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, count)
+	assert.Equal(t, []int64{1, 2}, progress)
+	lines := strings.SplitAfter(out.String(), "\n")
+	require.Len(t, lines, 3, "two lines, each with its end")
+	assert.Contains(t, lines[0], "\"payload\":{  \t\"a\": [ ]} ,\"payload_base64\":\""+
+		base64.StdEncoding.EncodeToString(spread.Payload)+"\",\"error\"")
+	for _, line := range lines[:2] {
+		assert.True(t, json.Valid([]byte(line)))
+	}
+	assert.NotContains(t, lines[1], "payload_base64")
+
+	out.Reset()
+	count, err = export.WriteNDJSON(&out, "events", 0, sequence(), nil)
+	require.NoError(t, err)
+	assert.Zero(t, count)
+	assert.Empty(t, out.String())
+	_, err = export.WriteNDJSON(&out, "events", 3, generated(2), nil)
+	require.ErrorIs(t, err, export.ErrCount)
+	_, err = export.WriteNDJSON(&failAfter{100}, "events", 1000, generated(1000), nil)
+	require.ErrorIs(t, err, errFull)
+}
+
 // failAfter is a writer on a disk with room for n more bytes.
 type failAfter struct{ n int }
 

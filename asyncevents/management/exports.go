@@ -1,11 +1,13 @@
 package management
 
 import (
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,7 +24,7 @@ var exportRoutes = routes{
 	{method: http.MethodGet, pattern: "api/queues/{queue}/exports", action: ActionView, params: []string{paramLimit},
 		serve: listExports},
 	{method: http.MethodPost, pattern: "api/queues/{queue}/exports", action: ActionExport, audit: "export",
-		fields: []string{fieldFormat}, serve: startExport},
+		fields: slices.Concat([]string{fieldFormat}, filterFields), serve: startExport},
 	{method: http.MethodGet, pattern: "api/exports/{id}", action: ActionView, serve: getExport},
 	{method: http.MethodDelete, pattern: "api/exports/{id}", action: ActionExport, audit: "export_delete",
 		serve: deleteExport},
@@ -79,25 +81,27 @@ func (c *call) export() (export.Record, error) {
 }
 
 func startExport(c *call) (answer, error) {
-	if err := c.checkFormat(); err != nil {
+	filter, err := c.filter()
+	if err != nil {
 		return nil, err
 	}
-	record, err := c.exports.Start(c.r.Context(), c.queue, c.row.Actor)
+	format, err := c.format()
+	if err != nil {
+		return nil, err
+	}
+	record, err := c.exports.Start(c.r.Context(),
+		export.StartParams{Queue: c.queue, Format: format, By: c.row.Actor, Filter: filter})
 	c.row.Target = record.ID
 	return jsonAnswer{http.StatusAccepted, inUTC(record)}, err
 }
 
-// checkFormat refuses any format but the one there is.
-func (c *call) checkFormat() error {
+// format is the file's; "" where none is asked for.
+func (c *call) format() (format string, err error) {
 	raw, ok := c.fields[fieldFormat]
-	if !ok {
-		return nil
+	if ok && (json.Unmarshal(raw, &format) != nil || !slices.Contains(export.Formats(), format)) {
+		return "", newBadRequestProblem(CodeUnsupported, "Field 'format' must be one of "+strings.Join(export.Formats(), ", "))
 	}
-	var format string
-	if json.Unmarshal(raw, &format) != nil || format != export.FormatJSON {
-		return newBadRequestProblem(CodeUnsupported, "Field 'format' must be \""+export.FormatJSON+"\"")
-	}
-	return nil
+	return format, nil
 }
 
 func deleteExport(c *call) (answer, error) {
@@ -131,7 +135,7 @@ type fileAnswer struct {
 func (a fileAnswer) write(c *call) {
 	defer a.close(c)
 	header := c.w.Header()
-	header.Set("Content-Type", "application/json")
+	header.Set("Content-Type", export.ContentType(a.record.Format))
 	header.Set("Content-Disposition", `attachment; filename="`+fileName(a.record)+`"`)
 	header.Set("Vary", "Accept-Encoding")
 	if c.r.Header.Get("Range") == "" && acceptsGzip(c.r.Header.Values("Accept-Encoding")) {
@@ -174,7 +178,8 @@ func fileName(record export.Record) string {
 		}
 		return -1
 	}, record.Queue)
-	return fmt.Sprintf("redrive-%s-%s.json", plain, record.CreatedAt.UTC().Format("20060102T150405Z"))
+	return fmt.Sprintf("redrive-%s-%s.%s", plain, record.CreatedAt.UTC().Format("20060102T150405Z"),
+		cmp.Or(record.Format, export.FormatJSON))
 }
 
 // acceptsGzip is whether the client named gzip, with a weight above 0, in its Accept-Encoding headers.

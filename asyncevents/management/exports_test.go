@@ -16,13 +16,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/dlq"
 	"github.com/redrive-go/redrive/export"
 )
 
 // exported makes an export of events through the API and waits for its file.
-func (b *bundle) exported() export.Record {
+func (b *bundle) exported() export.Record { return b.exportedAs("") }
+
+// exportedAs is exported of what a body asks for.
+func (b *bundle) exportedAs(body string) export.Record {
 	b.t.Helper()
-	got := b.do(http.MethodPost, "api/queues/events/exports", "")
+	got := b.do(http.MethodPost, "api/queues/events/exports", body)
 	require.Equal(b.t, http.StatusAccepted, got.Code)
 	id := decode[export.Record](b.t, got).ID
 	ctx, cancel := context.WithCancel(b.t.Context())
@@ -110,6 +114,26 @@ func TestExportDownloadRangesAndGzip(t *testing.T) {
 	assert.Len(t, b.audit(), 6, "the export, each download, and not the HEAD")
 }
 
+// An export of a filter has what that means, and nothing is noted as exported.
+func TestExportOfFilter(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	b.addFound()
+	for format, contentType := range map[string]string{"json": "application/json", "ndjson": "application/x-ndjson"} {
+		record := b.exportedAs(`{"error":"account","action":"use","format":"` + format + `"}`)
+		assert.EqualValues(t, 2, record.Count)
+		assert.EqualValues(t, 2, record.Total)
+		assert.Equal(t, dlq.Filter{Error: "account", Action: "use"}, record.Filter)
+		file := b.do(http.MethodGet, "api/exports/"+record.ID+"/download", "")
+		assert.Equal(t, contentType, file.Header().Get("Content-Type"))
+		assert.Equal(t, 2, strings.Count(file.text, " closed\"}"))
+		assert.NotContains(t, file.text, "refused")
+	}
+	assert.NotContains(t, b.do(http.MethodGet, "api/queues/events/entries", "").text, `"exported":true`)
+	b.exported()
+	assert.Contains(t, b.do(http.MethodGet, "api/queues/events/entries", "").text, `"exported":true`)
+}
+
 func TestExportWithoutFile(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, nil)
@@ -123,7 +147,7 @@ func TestExportWithoutFile(t *testing.T) {
 func TestExportRefusals(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, nil)
-	for _, body := range []string{`{"format":"ndjson"}`, `{"format":null}`, `{"format":1}`, `{"filter":{}}`, `{"q":"x"}`, `7`} {
+	for _, body := range []string{`{"format":"xml"}`, `{"format":null}`, `{"format":1}`, `{"filter":{}}`, `{"q":1}`, `7`} {
 		assert.Equal(t, http.StatusBadRequest, b.do(http.MethodPost, "api/queues/events/exports", body).Code, body)
 	}
 	for _, id := range []string{"1", "..%2f..%2fetc%2fpasswd", "%00", "%22", "0190b0b0-0000-7000-8000-00000000000A"} {

@@ -55,7 +55,7 @@ func exportWhole(t *testing.T, f *fixture) {
 	require.NoError(t, err)
 	assertSameRecord(t, want, got)
 
-	want.State, want.Count, want.Bytes, want.SHA256 = export.StateCompleted, 7, 1<<40, "abc"
+	want.State, want.Count, want.Total, want.Bytes, want.SHA256 = export.StateCompleted, 7, 9, 1<<40, "abc"
 	want.FinishedAt, want.Error = want.CreatedAt.Add(time.Minute), "no"
 	require.NoError(t, f.Exports.Save(t.Context(), "a", want))
 	got, err = f.Exports.Get(t.Context(), want.ID)
