@@ -19,10 +19,10 @@ func (s *session) showCount(count int64, queue string, which *filter, what strin
 			return err
 		}
 	} else if count > 0 {
-		s.tell("%d %s would %s; nothing was done", count, which.kind(), what)
+		s.tell("%s would %s; nothing was done", which.entries(count), what)
 	}
 	if count == 0 {
-		return newNothing("no " + which.kind() + " in the DLQ of " + queue)
+		return newNothing(which.entries(0) + " in the DLQ of " + queue)
 	}
 	return nil
 }

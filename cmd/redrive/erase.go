@@ -58,7 +58,7 @@ func (e *erasing) run(ctx context.Context) error {
 			return e.showCount(count, e.queue, &e.which, "be erased")
 		}
 		if count == 0 {
-			return newNothing("no " + e.which.kind() + " in the DLQ of " + e.queue)
+			return newNothing(e.which.entries(0) + " in the DLQ of " + e.queue)
 		}
 		if err := e.ask(ctx, count); err != nil {
 			return err
@@ -84,11 +84,11 @@ func (e *erasing) count(ctx context.Context) (int64, error) {
 // ask has the count typed. Only a person can: what is piped in may be meant for something else.
 func (e *erasing) ask(ctx context.Context, count int64) error {
 	if !isTerminal(e.stdin) {
-		return &failure{code: exitRefused, what: fmt.Sprintf("%d %s would be erased, and nobody confirmed it; nothing was erased",
-			count, e.which.kind()), advice: fmt.Sprintf("-confirm %d confirms it", count)}
+		return &failure{code: exitRefused, what: fmt.Sprintf("%s would be erased, and nobody confirmed it; nothing was erased",
+			e.which.entries(count)), advice: fmt.Sprintf("-confirm %d confirms it", count)}
 	}
-	_, _ = fmt.Fprint(e.stderr, plain(fmt.Sprintf("%d %s in the DLQ of %s will be erased. Type %d to erase them: ",
-		count, e.which.kind(), e.queue, count)))
+	_, _ = fmt.Fprint(e.stderr, plain(fmt.Sprintf("%s in the DLQ of %s will be erased. Type %d to go on: ",
+		e.which.entries(count), e.queue, count)))
 	typed, err := e.readLine(ctx)
 	if err != nil {
 		_, _ = fmt.Fprintln(e.stderr)
@@ -129,8 +129,8 @@ func (e *erasing) erase(ctx context.Context) error {
 	r.long = true
 	raw, err := e.client.call(ctx, r)
 	if p, ok := errors.AsType[*problem](err); ok && p.Reason.Code == codeCountDiffers && p.Count != nil {
-		return &failure{code: exitRefused, err: err, what: fmt.Sprintf("there are %d %s now, not %d; nothing was erased",
-			*p.Count, e.which.kind(), e.confirm), advice: advices[codeCountDiffers]}
+		return &failure{code: exitRefused, err: err, what: fmt.Sprintf("the DLQ holds %s now, not %d; nothing was erased",
+			e.which.entries(*p.Count), e.confirm), advice: advices[codeCountDiffers]}
 	}
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func TestEraseAsksForTheCount(t *testing.T) {
 	s.stdin = typing(" 12 \n")
 	got = s.run("erase", "events")
 	assert.Equal(t, "12 erased\n", got.stdout)
-	assert.Equal(t, "12 entries in the DLQ of events will be erased. Type 12 to erase them: ", got.stderr)
+	assert.Equal(t, "12 entries in the DLQ of events will be erased. Type 12 to go on: ", got.stderr)
 	assert.Zero(t, s.depth())
 }
 
@@ -43,7 +43,7 @@ func TestEraseInAScript(t *testing.T) {
 	s.fail(3)
 	got := s.run("erase", "events", "-confirm", "2")
 	assert.Equal(t, exitRefused, got.code)
-	assert.Contains(t, got.stderr, "there are 3 entries now, not 2; nothing was erased")
+	assert.Contains(t, got.stderr, "the DLQ holds 3 entries now, not 2; nothing was erased")
 	assert.EqualValues(t, 3, s.depth())
 	assert.JSONEq(t, `{"erased":3}`, s.ok("erase", "events", "-confirm", "3", "-output", "json"))
 	assert.Zero(t, s.depth())

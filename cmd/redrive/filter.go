@@ -141,10 +141,17 @@ func (f *filter) bounds() map[string]string {
 	return bounds
 }
 
-// kind is what the entries are called that the filter leaves.
-func (f *filter) kind() string {
-	if f.empty() {
-		return "entries"
+// entries says how many there are that the filter leaves.
+func (f *filter) entries(n int64) string {
+	count, noun := number(n), "entries"
+	switch n {
+	case 0:
+		count = "no"
+	case 1:
+		noun = "entry"
 	}
-	return "matching entries"
+	if f.empty() {
+		return count + " " + noun
+	}
+	return count + " matching " + noun
 }

@@ -80,3 +80,15 @@ func TestTimesAgo(t *testing.T) {
 	assert.WithinDuration(t, time.Now().Add(-2*time.Hour), sent.From, waitLimit)
 	assert.WithinDuration(t, time.Now().Add(-90*time.Minute), sent.To, waitLimit)
 }
+
+func TestEntriesAreCounted(t *testing.T) {
+	t.Parallel()
+	var all, some filter
+	some.texts = []textFilter{{"q", "x"}}
+	for n, want := range []string{"no entries", "1 entry", "2 entries"} {
+		assert.Equal(t, want, all.entries(int64(n)))
+	}
+	for n, want := range []string{"no matching entries", "1 matching entry", "2 matching entries"} {
+		assert.Equal(t, want, some.entries(int64(n)))
+	}
+}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -15,7 +17,10 @@ var errorsCommand = command{
 	prepare: func(f *flag.FlagSet) action {
 		var which filter
 		which.register(f)
-		return func(ctx context.Context, s *session, args []string) error { return showErrors(ctx, s, args[0], &which) }
+		n := f.Int("limit", 0, "show so many groups, those with most entries first (default as many as the server likes)")
+		return func(ctx context.Context, s *session, args []string) error {
+			return showErrors(ctx, s, args[0], &which, *n)
+		}
 	},
 }
 
@@ -28,11 +33,15 @@ type group struct {
 	LastSeen  time.Time `json:"last_seen"`
 }
 
-func showErrors(ctx context.Context, s *session, queue string, which *filter) error {
+func showErrors(ctx context.Context, s *session, queue string, which *filter, n int) error {
 	if err := which.check("errors"); err != nil {
 		return err
 	}
-	raw, err := s.client.call(ctx, &request{method: http.MethodGet, path: []string{"queues", queue, "errors"}, query: which.query()})
+	query := which.query()
+	if n != 0 {
+		query.Set("limit", strconv.Itoa(n))
+	}
+	raw, err := s.client.call(ctx, &request{method: http.MethodGet, path: []string{"queues", queue, "errors"}, query: query})
 	if err != nil {
 		return err
 	}
@@ -43,7 +52,7 @@ func showErrors(ctx context.Context, s *session, queue string, which *filter) er
 	case err != nil:
 		return err
 	case len(list.Errors) == 0:
-		return newNothing("no " + which.kind() + " in the DLQ of " + queue)
+		return newNothing(which.entries(0) + " in the DLQ of " + queue)
 	case s.json():
 		return s.printItems(list.Errors)
 	}
@@ -56,5 +65,8 @@ func showErrors(ctx context.Context, s *session, queue string, which *filter) er
 		rows = append(rows, []string{number(g.Count), g.Signature, stamp(g.FirstSeen), stamp(g.LastSeen), g.Error.String()})
 	}
 	s.table([]string{"COUNT", "SIGNATURE", "FIRST SEEN", "LAST SEEN", "ERROR"}, rows)
+	if len(rows) == cmp.Or(n, defaultLimit) {
+		s.say("%d groups shown; there may be more, which -limit shows", len(rows))
+	}
 	return nil
 }

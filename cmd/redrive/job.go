@@ -63,11 +63,12 @@ type job struct {
 	Error       string    `json:"error"`
 }
 
-// States in which a job does nothing any more.
+// States of a job. In the last three it does nothing any more.
 const (
-	stateCompleted = "completed"
-	stateStopped   = "stopped"
-	stateFailed    = "failed"
+	stateCoolingDown = "cooling_down"
+	stateCompleted   = "completed"
+	stateStopped     = "stopped"
+	stateFailed      = "failed"
 )
 
 // ended is whether the job does nothing any more.
@@ -81,7 +82,7 @@ func (j *job) line(now time.Time) string {
 	if rest := j.ETA.Sub(now); !j.ended() && rest > 0 {
 		line += ", ETA " + span(rest)
 	}
-	if wait := j.NextBatchAt.Sub(now); !j.ended() && wait > 0 {
+	if wait := j.NextBatchAt.Sub(now); j.State == stateCoolingDown && wait > 0 {
 		line += ", next batch in " + span(wait)
 	}
 	return line

@@ -149,7 +149,7 @@ func (l *listing) print(items []json.RawMessage) error {
 func (l *listing) conclude(last entryPage) error {
 	switch {
 	case l.shown == 0:
-		return newNothing("no " + l.which.kind() + " in the DLQ of " + l.queue)
+		return newNothing(l.which.entries(0) + " in the DLQ of " + l.queue)
 	case last.NextCursor != "":
 		l.say("%d shown; the DLQ holds %d entries. -limit or -all shows more", l.shown, last.Total)
 	}

@@ -106,7 +106,7 @@ func TestErrors(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, func(w http.ResponseWriter, _ *http.Request, n int) {
 		body := `{"errors":[]}`
-		if n < 3 {
+		if n < 4 {
 			body = `{"errors":[{"signature":"s1","error":{"type":"*net.OpError","message":"dial <address>"},"count":12,` +
 				`"first_seen":"2026-01-02T03:04:05Z","last_seen":"2026-01-02T04:04:05Z","sample":{"id":"1"}},` +
 				`{"signature":"s2","error":"a mere text","count":1}]}`
@@ -117,6 +117,10 @@ func TestErrors(t *testing.T) {
 	assert.Regexp(t, `^12 +s1 +2026-01-02T03:04:05Z +2026-01-02T04:04:05Z +\*net.OpError: dial <address>$`, table[1])
 	assert.Regexp(t, `^1 +s2 +- +- +a mere text$`, table[2])
 	assert.Len(t, lines(f.ok("errors", "events", "-output", "json")), 2)
+	got := f.run("errors", "events", "-limit", "2")
+	assert.Equal(t, "2 groups shown; there may be more, which -limit shows\n", got.stderr)
 	assert.Equal(t, exitNothing, f.run("errors", "events").code)
 	assert.Equal(t, "GET /manage/api/queues/events/errors", f.requests()[0].what)
+	assert.Empty(t, f.requests()[0].query)
+	assert.Equal(t, []string{"2"}, f.requests()[2].query["limit"])
 }
