@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var everyFilter = []string{"-correlation-id", "c 1", "-error", "time&out", "-signature", "s", "-q", "ü", "-action", "pay",
+	"-attribute", "data.shop=a=b", "-attribute", "data.n=1", "-from", "2026-01-02T03:04:05+01:00", "-to", "2026-01-03T00:00:00.5Z"}
+
+func TestFiltersAsParameters(t *testing.T) {
+	t.Parallel()
+	want := map[string][]string{"correlation_id": {"c 1"}, "error": {"time&out"}, "signature": {"s"}, "q": {"ü"}, "action": {"pay"},
+		"attribute": {"data.shop=a=b", "data.n=1"}, "from": {"2026-01-02T02:04:05Z"}, "to": {"2026-01-03T00:00:00.5Z"}}
+	for command, c := range map[string]struct{ what, more, value string }{
+		"list":   {"GET /manage/api/queues/events/entries", "limit", "50"},
+		"errors": {"GET /manage/api/queues/events/errors", "", ""},
+		"erase":  {"DELETE /manage/api/queues/events/entries", "confirm", "3"},
+	} {
+		f := newFake(t, says(http.StatusOK, `{}`))
+		args := append([]string{command, "events"}, everyFilter...)
+		if command == "erase" {
+			args = append(args, "-confirm", "3")
+		}
+		f.run(args...)
+		got := f.requests()[0]
+		assert.Equal(t, c.what, got.what)
+		if c.more != "" {
+			assert.Equal(t, []string{c.value}, got.query[c.more])
+			delete(got.query, c.more)
+		}
+		assert.Equal(t, want, got.query, command)
+		assert.Empty(t, got.body)
+	}
+}
+
+func TestFiltersAsFields(t *testing.T) {
+	t.Parallel()
+	const fields = `"correlation_id":"c 1","error":"time&out","signature":"s","q":"ü","action":"pay",` +
+		`"attributes":{"data.shop":"a=b","data.n":"1"},"from":"2026-01-02T02:04:05Z","to":"2026-01-03T00:00:00.5Z"`
+	for _, c := range []struct {
+		args       []string
+		what, body string
+	}{
+		{[]string{"job", "start"}, "POST /manage/api/queues/events/retry-job", "{" + fields + "}"},
+		{[]string{"job", "start", "-dry-run"}, "POST /manage/api/queues/events/retry-job", `{"dry_run":true,` + fields + "}"},
+		{[]string{"export"}, "POST /manage/api/queues/events/exports", "{" + fields + "}"},
+	} {
+		f := newFake(t, says(http.StatusBadRequest, refusal(codeUnsupported, "Field 'error' is not supported by this call")))
+		got := f.run(append(append(c.args, "events"), everyFilter...)...)
+		assert.Equal(t, exitRefused, got.code)
+		assert.Contains(t, got.stderr, "Field 'error' is not supported by this call")
+		require.Len(t, f.requests(), 1)
+		assert.Equal(t, c.what, f.requests()[0].what)
+		assert.JSONEq(t, c.body, f.requests()[0].body)
+		assert.Equal(t, "application/json", f.requests()[0].header.Get("Content-Type"))
+		assert.Empty(t, f.requests()[0].query)
+	}
+}
+
+func TestNoFilterIsNoBody(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, says(http.StatusAccepted, `{"id":"1","state":"running"}`))
+	f.ok("job", "start", "events")
+	assert.Empty(t, f.requests()[0].body)
+	assert.Empty(t, f.requests()[0].header.Get("Content-Type"))
+}
+
+func TestTimesAgo(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, says(http.StatusAccepted, `{"dry_run":true,"count":2}`))
+	f.ok("job", "start", "events", "-dry-run", "-from", "2h", "-to", "90m")
+	var sent struct{ From, To time.Time }
+	require.NoError(t, json.Unmarshal([]byte(f.requests()[0].body), &sent))
+	assert.WithinDuration(t, time.Now().Add(-2*time.Hour), sent.From, waitLimit)
+	assert.WithinDuration(t, time.Now().Add(-90*time.Minute), sent.To, waitLimit)
+}
+
+func TestEntriesAreCounted(t *testing.T) {
+	t.Parallel()
+	var all, some filter
+	some.texts = []textFilter{{"q", "x"}}
+	for n, want := range []string{"no entries", "1 entry", "2 entries"} {
+		assert.Equal(t, want, all.entries(int64(n)))
+	}
+	for n, want := range []string{"no matching entries", "1 matching entry", "2 matching entries"} {
+		assert.Equal(t, want, some.entries(int64(n)))
+	}
+}

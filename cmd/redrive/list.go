@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+var listCommand = command{
+	name: "list", args: "QUEUE", least: 1, most: 1, about: "List the entries of a DLQ, oldest first",
+	details: "A search through a large DLQ comes in parts; the command asks on by itself until it has enough.\n" +
+		"-output json prints each entry whole, one a line.",
+	prepare: func(f *flag.FlagSet) action {
+		var l listing
+		l.which.register(f)
+		l.limit.register(f, "entries")
+		return func(ctx context.Context, s *session, args []string) error {
+			l.session, l.queue = s, args[0]
+			return l.run(ctx)
+		}
+	},
+}
+
+// pageSize is how many entries are asked for at a time: each may be some hundred kilobytes.
+const pageSize = 100
+
+// limit is how many items a list shows.
+type limit struct {
+	n   int
+	all bool
+}
+
+// defaultLimit is how many items a list shows unless it is told otherwise.
+const defaultLimit = 50
+
+func (l *limit) register(f *flag.FlagSet, items string) {
+	f.IntVar(&l.n, "limit", defaultLimit, "show so many "+items)
+	f.BoolVar(&l.all, "all", false, "show all "+items)
+}
+
+func (l *limit) check(command string) error {
+	if l.n < 1 {
+		return newUsage(command, "-limit must be at least 1")
+	}
+	return nil
+}
+
+// next is how many to ask for when some are shown already; 0 when that is enough.
+func (l *limit) next(shown int) int {
+	if l.all {
+		return pageSize
+	}
+	return min(l.n-shown, pageSize)
+}
+
+// listing is one run of the command.
+type listing struct {
+	*session
+	queue string
+	which filter
+	limit limit
+	shown int
+}
+
+// entryPage is one page of a DLQ.
+type entryPage struct {
+	Entries    []json.RawMessage `json:"entries"`
+	NextCursor string            `json:"next_cursor"`
+	// Total is how many entries the whole DLQ holds.
+	Total int64 `json:"total"`
+}
+
+func (l *listing) run(ctx context.Context) error {
+	if err := l.limit.check("list"); err != nil {
+		return err
+	}
+	if err := l.which.check("list"); err != nil {
+		return err
+	}
+	searching := l.newProgress(l.stderr)
+	defer searching.wipe()
+	for cursor := ""; ; {
+		page, err := l.page(ctx, cursor)
+		if err != nil {
+			return err
+		}
+		searching.wipe()
+		if err := l.print(page.Entries); err != nil {
+			return err
+		}
+		if page.NextCursor == "" || l.limit.next(l.shown) <= 0 {
+			return l.conclude(page)
+		}
+		if page.NextCursor == cursor {
+			return &failure{code: exitFailed, what: "the server's list does not go on: it names the same page again"}
+		}
+		cursor = page.NextCursor
+		if searching.live {
+			searching.show("", "searching; "+strconv.Itoa(l.shown)+" found so far")
+		}
+	}
+}
+
+func (l *listing) page(ctx context.Context, cursor string) (entryPage, error) {
+	query := l.which.query()
+	query.Set("limit", strconv.Itoa(l.limit.next(l.shown)))
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	raw, err := l.client.call(ctx, entriesRequest(http.MethodGet, l.queue, query))
+	if err != nil {
+		return entryPage{}, err
+	}
+	return decode[entryPage](raw)
+}
+
+// entriesRequest is a call about the entries of a DLQ.
+func entriesRequest(method, queue string, query url.Values) *request {
+	return &request{method: method, path: []string{"queues", queue, "entries"}, query: query}
+}
+
+func (l *listing) print(items []json.RawMessage) error {
+	first := l.shown == 0
+	l.shown += len(items)
+	if l.json() {
+		return l.printItems(items)
+	}
+	entries, err := decodeAll[entry](items)
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	var header []string
+	if first {
+		header = []string{"ID", "ENTERED", "CORRELATION ID", "ATTEMPTS", "REDRIVES", "ERROR"}
+	}
+	var rows [][]string
+	for _, e := range entries {
+		rows = append(rows, []string{e.ID, stamp(e.CreatedAt), e.CorrelationID, number(int64(len(e.Attempts))), number(e.Redrives),
+			e.Error.String()})
+	}
+	l.table(header, rows)
+	return nil
+}
+
+// conclude says how much was not shown.
+func (l *listing) conclude(last entryPage) error {
+	switch {
+	case l.shown == 0:
+		return newNothing(l.which.entries(0) + " in the DLQ of " + l.queue)
+	case last.NextCursor != "":
+		l.say("%d shown; the DLQ holds %d entries. -limit or -all shows more", l.shown, last.Total)
+	}
+	return nil
+}

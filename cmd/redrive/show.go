@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+var showCommand = command{
+	name: "show", args: "QUEUE ID", least: 2, most: 2, about: "Show one entry whole: its error, every attempt, its payload",
+	prepare: bare(showEntry),
+}
+
+func showEntry(ctx context.Context, s *session, args []string) error {
+	raw, err := s.client.call(ctx, &request{method: http.MethodGet, path: []string{"queues", args[0], "entries", args[1]}})
+	if err != nil {
+		return err
+	}
+	if s.json() {
+		return s.printJSON(raw)
+	}
+	e, err := decode[entry](raw)
+	if err != nil {
+		return err
+	}
+	s.showHead(e)
+	s.showAttempts(e.Attempts)
+	s.showPayload(e)
+	return nil
+}
+
+func (s *session) showHead(e entry) {
+	s.table(nil, [][]string{
+		{"entry", e.ID + " in the DLQ of " + e.Queue},
+		{"correlation id", e.CorrelationID},
+		{"accepted", stamp(e.AcceptedAt)},
+		{"entered the DLQ", stamp(e.CreatedAt)},
+		{"moved back before", number(e.Redrives) + " times"},
+		{"in an export", yesNo(e.Exported)},
+	})
+	s.tell("error: %s", e.Error)
+}
+
+func yesNo(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
+}
+
+func (s *session) showAttempts(attempts []attempt) {
+	s.tell("")
+	for _, a := range attempts {
+		line := fmt.Sprintf("attempt %d  %s  took %s", a.Number, stamp(a.StartedAt), time.Duration(a.DurationMS)*time.Millisecond)
+		if a.ResponseStatus != 0 {
+			line += "  answered " + strconv.Itoa(a.ResponseStatus)
+		}
+		s.tell("%s  %s", line, a.Error)
+		if a.ResponseBody != "" {
+			s.tell("  answer: %s", a.ResponseBody)
+		}
+	}
+}
+
+func (s *session) showPayload(e entry) {
+	s.tell("")
+	switch {
+	case e.PayloadHidden:
+		s.tell("payload: hidden; you have no right to see it")
+	case e.PayloadBase64 != "":
+		s.tell("payload, which is not JSON, in base64:")
+		s.tell("%s", e.PayloadBase64)
+	default:
+		s.tell("payload:")
+		_, _ = fmt.Fprintln(s.stdout, plainBlock(indent(e.Payload)))
+	}
+}
+
+// maxIndented is how deep JSON may be nested to be indented: each level adds two spaces to every line.
+const maxIndented = 20
+
+func indent(payload json.RawMessage) string {
+	var indented bytes.Buffer
+	if depth(payload) > maxIndented || json.Indent(&indented, payload, "", "  ") != nil {
+		return string(payload)
+	}
+	return indented.String()
+}
+
+// depth is how deep JSON is nested, or a little more: brackets within strings count.
+func depth(payload []byte) (deepest int) {
+	level := 0
+	for _, b := range payload {
+		switch b {
+		case '[', '{':
+			level++
+			deepest = max(deepest, level)
+		case ']', '}':
+			level--
+		}
+	}
+	return deepest
+}
