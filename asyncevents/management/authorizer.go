@@ -13,11 +13,11 @@ type Action string
 const (
 	// ActionView is looking at the DLQs with their payloads, at jobs, the list of exports, settings and the audit log.
 	ActionView Action = "view"
-	// ActionRetry is moving entries back, and starting and stopping retry jobs.
+	// ActionRetry is moving entries back, starting and stopping retry jobs, and importing export files into a main queue.
 	ActionRetry Action = "retry"
 	// ActionErase is erasing the entries of a DLQ.
 	ActionErase Action = "erase"
-	// ActionExport is making, downloading and deleting export files.
+	// ActionExport is making, downloading and deleting export files, and importing them into a DLQ.
 	ActionExport Action = "export"
 	// ActionConfigure is changing the settings of retry jobs.
 	ActionConfigure Action = "configure"

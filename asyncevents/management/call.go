@@ -67,7 +67,7 @@ func (c *call) check() error {
 			return newUnsupportedProblem("Parameter", name)
 		}
 	}
-	if !c.route.changes() {
+	if !c.route.changes() || c.route.streams {
 		return nil
 	}
 	var err error

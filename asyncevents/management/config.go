@@ -21,7 +21,12 @@ type Config struct {
 	// Without it, the prefix is read from http.Request.Pattern, which http.ServeMux and chi (from 5.2) set. It is needed
 	// for routers that do not. Links in pages are relative and need neither. Defaults to detecting the prefix.
 	Base string
+	// MaxImportBytes is how large a file may be that is imported, in bytes. Defaults to 1 GiB.
+	MaxImportBytes int64
 }
+
+// DefaultMaxImportBytes is the default of Config.MaxImportBytes.
+const DefaultMaxImportBytes = 1 << 30
 
 // Validate returns every fault, joined, each naming its field. Nil is valid.
 func (c *Config) Validate() error {
@@ -34,6 +39,9 @@ func (c *Config) Validate() error {
 	}
 	if trimmed := strings.Trim(c.Base, "/"); path.Clean("/"+trimmed) != "/"+trimmed || strings.Contains(c.Base, "//") {
 		faults = append(faults, fmt.Errorf("management: Config.Base must be a clean path: %q", c.Base))
+	}
+	if c.MaxImportBytes < 0 {
+		faults = append(faults, fmt.Errorf("management: Config.MaxImportBytes must be positive: %d", c.MaxImportBytes))
 	}
 	return errors.Join(faults...)
 }
@@ -49,6 +57,9 @@ func (c *Config) withDefaults() *Config {
 	}
 	if filled.Title == "" {
 		filled.Title = "Redrive"
+	}
+	if filled.MaxImportBytes == 0 {
+		filled.MaxImportBytes = DefaultMaxImportBytes
 	}
 	return &filled
 }

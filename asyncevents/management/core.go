@@ -18,6 +18,8 @@ type core struct {
 	jobs    *retry.Runner
 	exports *export.Exporter
 	audit   asyncevents.AuditLog
+	// topic is where the messages of a queue are published.
+	topic func(queue string) string
 	// backlog is how many messages wait in a main queue; false where the transport cannot tell.
 	backlog func(ctx context.Context, queue string) (asyncevents.Backlog, bool, error)
 }
@@ -28,6 +30,7 @@ func newCore(service *asyncevents.Service) *core {
 		jobs:    service.RetryJobs(),
 		exports: service.Exports(),
 		audit:   service.Audit(),
+		topic:   service.Topic,
 		backlog: service.Backlog,
 	}
 }

@@ -2,10 +2,13 @@ package management
 
 import (
 	"compress/gzip"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,25 +82,26 @@ func (c *call) export() (export.Record, error) {
 }
 
 func startExport(c *call) (answer, error) {
-	if err := c.checkFormat(); err != nil {
+	format, err := c.format()
+	if err != nil {
 		return nil, err
 	}
-	record, err := c.exports.Start(c.r.Context(), c.queue, c.row.Actor)
+	record, err := c.exports.Start(c.r.Context(), export.StartParams{Queue: c.queue, Format: format, By: c.row.Actor})
 	c.row.Target = record.ID
 	return jsonAnswer{http.StatusAccepted, inUTC(record)}, err
 }
 
-// checkFormat refuses any format but the one there is.
-func (c *call) checkFormat() error {
+// format is the file's format that the body asks for.
+func (c *call) format() (string, error) {
 	raw, ok := c.fields[fieldFormat]
 	if !ok {
-		return nil
+		return export.FormatJSON, nil
 	}
 	var format string
-	if json.Unmarshal(raw, &format) != nil || format != export.FormatJSON {
-		return newBadRequestProblem(CodeUnsupported, "Field 'format' must be \""+export.FormatJSON+"\"")
+	if json.Unmarshal(raw, &format) != nil || !slices.Contains(export.Formats(), format) {
+		return "", newBadRequestProblem(CodeUnsupported, "Field 'format' must be "+strings.Join(export.Formats(), " or "))
 	}
-	return nil
+	return format, nil
 }
 
 func deleteExport(c *call) (answer, error) {
@@ -126,15 +130,18 @@ type fileAnswer struct {
 func (a fileAnswer) write(c *call) {
 	defer a.close(c)
 	header := c.w.Header()
-	header.Set("Content-Type", "application/json")
+	header.Set("Content-Type", export.ContentType(a.record.Format))
 	header.Set("Content-Disposition", `attachment; filename="`+fileName(a.record)+`"`)
 	header.Set("Vary", "Accept-Encoding")
 	if c.r.Header.Get("Range") == "" && acceptsGzip(c.r.Header.Values("Accept-Encoding")) {
 		a.writeGzip(c)
 		return
 	}
-	// The tag of the plain file alone: ranges of two encodings must not be put together.
+	// Tag and digest of the plain file alone: ranges of two encodings must not be put together.
 	header.Set("ETag", `"`+a.record.SHA256+`"`)
+	if sum, err := hex.DecodeString(a.record.SHA256); err == nil {
+		header.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum)+":")
+	}
 	http.ServeContent(c.w, c.r, "", a.record.FinishedAt, a.file)
 }
 
@@ -169,7 +176,7 @@ func fileName(record export.Record) string {
 		}
 		return -1
 	}, record.Queue)
-	return fmt.Sprintf("redrive-%s-%s.json", plain, record.CreatedAt.UTC().Format("20060102T150405Z"))
+	return fmt.Sprintf("redrive-%s-%s.%s", plain, record.CreatedAt.UTC().Format("20060102T150405Z"), record.Format)
 }
 
 // acceptsGzip is whether the client named gzip, with a weight above 0, in its Accept-Encoding headers.

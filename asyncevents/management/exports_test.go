@@ -3,6 +3,8 @@ package management
 import (
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -20,9 +22,12 @@ import (
 )
 
 // exported makes an export of events through the API and waits for its file.
-func (b *bundle) exported() export.Record {
+func (b *bundle) exported() export.Record { return b.exportedAs("") }
+
+// exportedAs does so with the given body.
+func (b *bundle) exportedAs(body string) export.Record {
 	b.t.Helper()
-	got := b.do(http.MethodPost, "api/queues/events/exports", "")
+	got := b.do(http.MethodPost, "api/queues/events/exports", body)
 	require.Equal(b.t, http.StatusAccepted, got.Code)
 	id := decode[export.Record](b.t, got).ID
 	ctx, cancel := context.WithCancel(b.t.Context())
@@ -86,6 +91,8 @@ func TestExportDownloadRangesAndGzip(t *testing.T) {
 	path := "api/exports/" + record.ID + "/download"
 	whole := b.do(http.MethodGet, path, "")
 	assert.Equal(t, `"`+record.SHA256+`"`, whole.Header().Get("ETag"))
+	sum := sha256.Sum256([]byte(whole.text))
+	assert.Equal(t, "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":", whole.Header().Get("Repr-Digest"))
 
 	part := b.do(http.MethodGet, path, "", "Range", "bytes=5-14", "Accept-Encoding", "gzip")
 	assert.Equal(t, http.StatusPartialContent, part.Code)
@@ -98,6 +105,7 @@ func TestExportDownloadRangesAndGzip(t *testing.T) {
 	assert.Equal(t, "gzip", packed.Header().Get("Content-Encoding"))
 	assert.Equal(t, "Accept-Encoding", packed.Header().Get("Vary"))
 	assert.Empty(t, packed.Header().Get("ETag"))
+	assert.Empty(t, packed.Header().Get("Repr-Digest"))
 	reader, err := gzip.NewReader(strings.NewReader(packed.text))
 	require.NoError(t, err)
 	plain, err := io.ReadAll(reader)
@@ -108,6 +116,39 @@ func TestExportDownloadRangesAndGzip(t *testing.T) {
 	assert.Equal(t, "gzip", head.Header().Get("Content-Encoding"))
 	assert.Empty(t, head.text)
 	assert.Len(t, b.audit(), 1, "downloads change nothing")
+}
+
+func TestExportOfLines(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	b.addMany(3)
+	record := b.exportedAs(`{"format":"ndjson"}`)
+	assert.Equal(t, "ndjson", record.Format)
+	got := b.do(http.MethodGet, "api/exports/"+record.ID+"/download", "")
+	assert.Equal(t, "application/x-ndjson", got.Header().Get("Content-Type"))
+	assert.Regexp(t, `^attachment; filename="redrive-events-\d{8}T\d{6}Z\.ndjson"$`, got.Header().Get("Content-Disposition"))
+	lines := strings.Split(strings.TrimSuffix(got.text, "\n"), "\n")
+	require.Len(t, lines, 3)
+	for _, line := range lines {
+		assert.True(t, json.Valid([]byte(line)))
+	}
+	part := b.do(http.MethodGet, "api/exports/"+record.ID+"/download", "", "Range", "bytes=0-3")
+	assert.Equal(t, http.StatusPartialContent, part.Code)
+	assert.Equal(t, "application/x-ndjson", part.Header().Get("Content-Type"))
+}
+
+func TestRunningExportShowsItsProgress(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	id := decode[export.Record](t, b.do(http.MethodPost, "api/queues/events/exports", "")).ID
+	record, err := b.backend.Exports.Claim(t.Context(), "another process", time.Minute)
+	require.NoError(t, err)
+	record.Count, record.Total = 12, 40
+	require.NoError(t, b.backend.Exports.Save(t.Context(), "another process", record))
+	shown := decode[map[string]any](t, b.do(http.MethodGet, "api/exports/"+id, ""))
+	assert.InDelta(t, 12, shown["count"], 0)
+	assert.InDelta(t, 40, shown["total"], 0)
+	assert.Contains(t, b.do(http.MethodGet, "exports", "").text, ">12 of 40<")
 }
 
 func TestExportWithoutFile(t *testing.T) {
@@ -123,7 +164,7 @@ func TestExportWithoutFile(t *testing.T) {
 func TestExportRefusals(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, nil)
-	for _, body := range []string{`{"format":"ndjson"}`, `{"format":null}`, `{"format":1}`, `{"filter":{}}`, `{"q":"x"}`, `7`} {
+	for _, body := range []string{`{"format":"xml"}`, `{"format":null}`, `{"format":1}`, `{"filter":{}}`, `{"q":"x"}`, `7`} {
 		assert.Equal(t, http.StatusBadRequest, b.do(http.MethodPost, "api/queues/events/exports", body).Code, body)
 	}
 	for _, id := range []string{"1", "..%2f..%2fetc%2fpasswd", "%00", "%22", "0190b0b0-0000-7000-8000-00000000000A"} {
@@ -160,7 +201,7 @@ func TestFileNameNeedsNoQuoting(t *testing.T) {
 		"events":             "redrive-events-20260102T020405Z.json",
 		"../\"a\r\n\x00b; é": "redrive-ab-20260102T020405Z.json",
 	} {
-		assert.Equal(t, want, fileName(export.Record{Queue: queue, CreatedAt: at}))
+		assert.Equal(t, want, fileName(export.Record{Queue: queue, CreatedAt: at, Format: export.FormatJSON}))
 	}
 }
 
