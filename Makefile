@@ -10,7 +10,8 @@ TEST_FLAGS    ?=
 
 # Modules of their own, which ./... leaves out: what they need is nobody's who imports the library.
 EXAMPLES      := examples/nats
-MODULES       := bench $(EXAMPLES)
+ADAPTERS      := export/bucket
+MODULES       := bench $(ADAPTERS) $(EXAMPLES)
 
 # Brings up the servers that tests need, and takes them down; what it does stands in its documentation.
 SERVERS       := $(TOOLS)/withservers
@@ -27,11 +28,11 @@ servers:
 
 test: servers ## run all tests, with servers that are brought up for them
 	@$(WITH_SERVERS) $(GO) test -shuffle=on -timeout 10m $(TEST_FLAGS) ./...
-	@for module in $(EXAMPLES); do (cd $$module && $(GO) test -shuffle=on -timeout 10m $(TEST_FLAGS) ./...) || exit 1; done
+	@for module in $(ADAPTERS) $(EXAMPLES); do (cd $$module && $(GO) test -shuffle=on -timeout 10m $(TEST_FLAGS) ./...) || exit 1; done
 
 race: servers ## run all tests under the race detector
 	@$(WITH_SERVERS) $(GO) test -race -shuffle=on -timeout 30m $(TEST_FLAGS) ./...
-	@for module in $(EXAMPLES); do (cd $$module && $(GO) test -race -shuffle=on -timeout 30m $(TEST_FLAGS) ./...) || exit 1; done
+	@for module in $(ADAPTERS) $(EXAMPLES); do (cd $$module && $(GO) test -race -shuffle=on -timeout 30m $(TEST_FLAGS) ./...) || exit 1; done
 
 vet: ## go vet, and that everything is formatted and tidy
 	$(GO) vet ./...

@@ -81,6 +81,10 @@ func (s *Service) build() (err error) {
 // Queues returns the names of the two queues of a Service, and of their DLQs.
 func Queues() []string { return []string{EventsQueue, CallbacksQueue} }
 
+// Topic returns the name of the topic of a queue, EventsQueue or CallbacksQueue, in the transport: where its messages are
+// published, and entries of its DLQ are moved back to.
+func (s *Service) Topic(queue string) string { return s.topic(queue) }
+
 func (s *Service) topic(queue string) string { return s.cfg.TopicPrefix + queue }
 
 // Handler returns the intake: POST of an event and GET of its status. It expects to be mounted at /v1/async/events and

@@ -135,6 +135,14 @@ func (r *ration) fault(entry, line int64, err error) error {
 	if errors.Is(err, errEntryTooLarge) {
 		err = errEntryTooLarge
 	}
+	return newFileError(entry, line, err)
+}
+
+// newFileError leaves out of a syntax error where in a payload it stands: people who may not see that read it.
+func newFileError(entry, line int64, err error) *FileError {
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		err = syntax.Err
+	}
 	return &FileError{Entry: entry, Line: line, Err: err}
 }
 
@@ -168,7 +176,7 @@ func (l *lines) parse(line []byte) (dlq.Entry, error) {
 	l.entries++
 	entry, err := parseEntry(line)
 	if err != nil {
-		return dlq.Entry{}, &FileError{Entry: l.entries, Line: l.number, Err: err}
+		return dlq.Entry{}, newFileError(l.entries, l.number, err)
 	}
 	return entry, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/dlq"
 )
 
 // answer is what a request gets, ready to be written.
@@ -72,9 +73,11 @@ func (c *call) writeBytes(status int, contentType string, body []byte) {
 	_, _ = c.w.Write(body) //nolint:gosec // built by html/template or encoding/json
 }
 
-// errorBody is the JSON of every error. Count is the present count of a DLQ that was to be erased.
+// errorBody is the JSON of every error. Count is the present count of a DLQ that was to be erased, Imported what an import did
+// before it broke off.
 type errorBody struct {
 	Status string               `json:"status"`
 	Error  *asyncevents.Problem `json:"error"`
 	Count  *int64               `json:"count,omitempty"`
+	*dlq.Imported
 }

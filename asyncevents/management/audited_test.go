@@ -41,6 +41,7 @@ var doable = map[string]struct {
 	"POST queues/{queue}/exports":            {},
 
 	"POST api/queues/{queue}/erased/restore": {},
+	"POST api/queues/{queue}/import":         {query: "?to=dlq"},
 
 	"POST api/queues/{queue}/retry-one":          {},
 	"POST api/queues/{queue}/entries/{id}/retry": {},

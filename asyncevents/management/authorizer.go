@@ -16,14 +16,14 @@ const (
 	ActionView Action = "view"
 	// ActionViewPayload is seeing the payloads of entries besides. Without it entries are shown as hiding theirs.
 	ActionViewPayload Action = "view_payload"
-	// ActionRetry is moving entries back, and starting and stopping retry jobs.
+	// ActionRetry is moving entries back, starting and stopping retry jobs, and importing export files into a main queue.
 	ActionRetry Action = "retry"
 	// ActionEdit is changing an entry's payload before it is moved back.
 	ActionEdit Action = "edit"
 	// ActionErase is erasing the entries of a DLQ.
 	ActionErase Action = "erase"
-	// ActionExport is making, downloading and deleting export files. Downloads need ActionViewPayload as well: the files
-	// hold payloads.
+	// ActionExport is making, downloading and deleting export files, and importing them into a DLQ. Downloads need
+	// ActionViewPayload as well: the files hold payloads.
 	ActionExport Action = "export"
 	// ActionConfigure is changing the settings of retry jobs.
 	ActionConfigure Action = "configure"

@@ -72,7 +72,7 @@ func (c *call) check() error {
 			return newMalformedProblem("Parameter '" + name + "' is empty")
 		}
 	}
-	if !c.route.changes() {
+	if !c.route.changes() || c.route.streams {
 		return nil
 	}
 	var err error

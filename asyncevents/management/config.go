@@ -35,7 +35,12 @@ type Config struct {
 	// They are in Config.Exports of the Service, and a second Handler without a redactor may be mounted for those who may
 	// see everything. Defaults to nil, which shows payloads as they are.
 	Redact func(ctx context.Context, entry dlq.Entry) (payload []byte, err error)
+	// MaxImportBytes is how large a file may be that is imported, in bytes. Defaults to 1 GiB.
+	MaxImportBytes int64
 }
+
+// DefaultMaxImportBytes is the default of Config.MaxImportBytes.
+const DefaultMaxImportBytes = 1 << 30
 
 // Validate returns every fault, joined, each naming its field. Nil is valid.
 func (c *Config) Validate() error {
@@ -48,6 +53,9 @@ func (c *Config) Validate() error {
 	}
 	if trimmed := strings.Trim(c.Base, "/"); path.Clean("/"+trimmed) != "/"+trimmed || strings.Contains(c.Base, "//") {
 		faults = append(faults, fmt.Errorf("management: Config.Base must be a clean path: %q", c.Base))
+	}
+	if c.MaxImportBytes < 0 {
+		faults = append(faults, fmt.Errorf("management: Config.MaxImportBytes must be positive: %d", c.MaxImportBytes))
 	}
 	return errors.Join(faults...)
 }
@@ -63,6 +71,9 @@ func (c *Config) withDefaults() *Config {
 	}
 	if filled.Title == "" {
 		filled.Title = "Redrive"
+	}
+	if filled.MaxImportBytes == 0 {
+		filled.MaxImportBytes = DefaultMaxImportBytes
 	}
 	return &filled
 }

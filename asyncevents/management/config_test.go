@@ -11,7 +11,7 @@ import (
 func TestConfigDefaults(t *testing.T) {
 	t.Parallel()
 	var none *Config
-	assert.Equal(t, &Config{Logger: slog.Default(), Title: "Redrive"}, none.withDefaults())
+	assert.Equal(t, &Config{Logger: slog.Default(), Title: "Redrive", MaxImportBytes: 1 << 30}, none.withDefaults())
 	given := &Config{Title: "Mine"}
 	assert.Equal(t, "Mine", given.withDefaults().Title)
 	assert.Nil(t, given.Logger, "the caller's is left alone")
@@ -25,6 +25,7 @@ func TestConfigValidate(t *testing.T) {
 	for _, base := range []string{"manage", "/a//b", "/a/../b", "//", "./a", "/."} {
 		require.ErrorContains(t, (&Config{Base: base}).Validate(), "Config.Base", base)
 	}
+	require.ErrorContains(t, (&Config{MaxImportBytes: -1}).Validate(), "Config.MaxImportBytes")
 	var none *Config
 	require.NoError(t, none.Validate())
 }

@@ -20,6 +20,8 @@ type core struct {
 	audit   asyncevents.AuditLog
 	// erase takes entries out of a DLQ, for a time or for good.
 	erase func(ctx context.Context, queue string, filter dlq.Filter, confirm int64) (int64, error)
+	// topic is where the messages of a queue are published.
+	topic func(queue string) string
 	// backlog is how many messages wait in a main queue; false where the transport cannot tell.
 	backlog func(ctx context.Context, queue string) (asyncevents.Backlog, bool, error)
 }
@@ -31,6 +33,7 @@ func newCore(service *asyncevents.Service) *core {
 		exports: service.Exports(),
 		audit:   service.Audit(),
 		erase:   service.EraseDeadLetters,
+		topic:   service.Topic,
 		backlog: service.Backlog,
 	}
 }

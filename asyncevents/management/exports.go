@@ -3,6 +3,8 @@ package management
 import (
 	"cmp"
 	"compress/gzip"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -95,11 +97,15 @@ func startExport(c *call) (answer, error) {
 	return jsonAnswer{http.StatusAccepted, inUTC(record)}, err
 }
 
-// format is the file's; "" where none is asked for.
-func (c *call) format() (format string, err error) {
+// format is the file's format that the body asks for.
+func (c *call) format() (string, error) {
 	raw, ok := c.fields[fieldFormat]
-	if ok && (json.Unmarshal(raw, &format) != nil || !slices.Contains(export.Formats(), format)) {
-		return "", newBadRequestProblem(CodeUnsupported, "Field 'format' must be one of "+strings.Join(export.Formats(), ", "))
+	if !ok {
+		return export.FormatJSON, nil
+	}
+	var format string
+	if json.Unmarshal(raw, &format) != nil || !slices.Contains(export.Formats(), format) {
+		return "", newBadRequestProblem(CodeUnsupported, "Field 'format' must be "+strings.Join(export.Formats(), " or "))
 	}
 	return format, nil
 }
@@ -142,8 +148,11 @@ func (a fileAnswer) write(c *call) {
 		a.writeGzip(c)
 		return
 	}
-	// The tag of the plain file alone: ranges of two encodings must not be put together.
+	// Tag and digest of the plain file alone: ranges of two encodings must not be put together.
 	header.Set("ETag", `"`+a.record.SHA256+`"`)
+	if sum, err := hex.DecodeString(a.record.SHA256); err == nil {
+		header.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum)+":")
+	}
 	http.ServeContent(c.w, c.r, "", a.record.FinishedAt, a.file)
 }
 

@@ -3,6 +3,8 @@ package management
 import (
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -90,6 +92,8 @@ func TestExportDownloadRangesAndGzip(t *testing.T) {
 	path := "api/exports/" + record.ID + "/download"
 	whole := b.do(http.MethodGet, path, "")
 	assert.Equal(t, `"`+record.SHA256+`"`, whole.Header().Get("ETag"))
+	sum := sha256.Sum256([]byte(whole.text))
+	assert.Equal(t, "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":", whole.Header().Get("Repr-Digest"))
 
 	part := b.do(http.MethodGet, path, "", "Range", "bytes=5-14", "Accept-Encoding", "gzip")
 	assert.Equal(t, http.StatusPartialContent, part.Code)
@@ -102,6 +106,7 @@ func TestExportDownloadRangesAndGzip(t *testing.T) {
 	assert.Equal(t, "gzip", packed.Header().Get("Content-Encoding"))
 	assert.Equal(t, "Accept-Encoding", packed.Header().Get("Vary"))
 	assert.Empty(t, packed.Header().Get("ETag"))
+	assert.Empty(t, packed.Header().Get("Repr-Digest"))
 	reader, err := gzip.NewReader(strings.NewReader(packed.text))
 	require.NoError(t, err)
 	plain, err := io.ReadAll(reader)
@@ -132,6 +137,39 @@ func TestExportOfFilter(t *testing.T) {
 	assert.NotContains(t, b.do(http.MethodGet, "api/queues/events/entries", "").text, `"exported":true`)
 	b.exported()
 	assert.Contains(t, b.do(http.MethodGet, "api/queues/events/entries", "").text, `"exported":true`)
+}
+
+func TestExportOfLines(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	b.addMany(3)
+	record := b.exportedAs(`{"format":"ndjson"}`)
+	assert.Equal(t, "ndjson", record.Format)
+	got := b.do(http.MethodGet, "api/exports/"+record.ID+"/download", "")
+	assert.Equal(t, "application/x-ndjson", got.Header().Get("Content-Type"))
+	assert.Regexp(t, `^attachment; filename="redrive-events-\d{8}T\d{6}Z\.ndjson"$`, got.Header().Get("Content-Disposition"))
+	lines := strings.Split(strings.TrimSuffix(got.text, "\n"), "\n")
+	require.Len(t, lines, 3)
+	for _, line := range lines {
+		assert.True(t, json.Valid([]byte(line)))
+	}
+	part := b.do(http.MethodGet, "api/exports/"+record.ID+"/download", "", "Range", "bytes=0-3")
+	assert.Equal(t, http.StatusPartialContent, part.Code)
+	assert.Equal(t, "application/x-ndjson", part.Header().Get("Content-Type"))
+}
+
+func TestRunningExportShowsItsProgress(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	id := decode[export.Record](t, b.do(http.MethodPost, "api/queues/events/exports", "")).ID
+	record, err := b.backend.Exports.Claim(t.Context(), "another process", time.Minute)
+	require.NoError(t, err)
+	record.Count, record.Total = 12, 40
+	require.NoError(t, b.backend.Exports.Save(t.Context(), "another process", record))
+	shown := decode[map[string]any](t, b.do(http.MethodGet, "api/exports/"+id, ""))
+	assert.InDelta(t, 12, shown["count"], 0)
+	assert.InDelta(t, 40, shown["total"], 0)
+	assert.Contains(t, b.do(http.MethodGet, "exports", "").text, ">12 of 40<")
 }
 
 func TestExportWithoutFile(t *testing.T) {
@@ -184,7 +222,7 @@ func TestFileNameNeedsNoQuoting(t *testing.T) {
 		"events":             "redrive-events-20260102T020405Z.json",
 		"../\"a\r\n\x00b; é": "redrive-ab-20260102T020405Z.json",
 	} {
-		assert.Equal(t, want, fileName(export.Record{Queue: queue, CreatedAt: at}))
+		assert.Equal(t, want, fileName(export.Record{Queue: queue, CreatedAt: at, Format: export.FormatJSON}))
 	}
 }
 

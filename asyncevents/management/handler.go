@@ -7,7 +7,7 @@ import (
 	"github.com/redrive-go/redrive/asyncevents"
 )
 
-// maxBody is the largest request body, in bytes: the API takes a few numbers at most.
+// maxBody is the largest request body that is no file, in bytes: the API takes a few numbers at most.
 const maxBody = 64 << 10
 
 // Errors of Handler.
@@ -51,8 +51,8 @@ func newHandler(c *core, authorize Authorizer, cfg *Config) (*handler, error) {
 // ServeHTTP answers one request. It is safe for concurrent use.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setSecurityHeaders(w.Header())
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	c := h.newCall(w, r)
+	r.Body = http.MaxBytesReader(w, r.Body, c.bodyLimit())
 	answer, err := h.decide(c)
 	if err != nil {
 		answer = c.refuse(err)
@@ -88,7 +88,7 @@ func (h *handler) decideUnrouted(c *call) error {
 
 // attempt serves the request of a route if it is allowed.
 func (h *handler) attempt(c *call) (answer, error) {
-	if err := h.admit(c, c.route.action); err != nil {
+	if err := h.admit(c, c.action()); err != nil {
 		return nil, err
 	}
 	if c.route.also != "" {

@@ -206,7 +206,7 @@ func TestStoreFailuresAre503(t *testing.T) {
 		case "assets/{id}", "api/openapi.yaml", "exports/{id}/delete":
 			continue // no store, or a redirect to where it shows
 		}
-		if strings.Contains(route.pattern, "exports/{id}") || strings.HasSuffix(route.pattern, "settings") && route.changes() {
+		if route.streams || strings.Contains(route.pattern, "exports/{id}") || strings.HasSuffix(route.pattern, "settings") && route.changes() {
 			continue // refused before the store is asked
 		}
 		path := pathOf(route)

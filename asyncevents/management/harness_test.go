@@ -79,7 +79,8 @@ func (b *bundle) newCore() *core {
 		backlog, err := b.backend.Backlog(ctx, queue)
 		return backlog, true, err
 	}
-	return &core{dlq: manager, jobs: runner, exports: exporter, audit: b.backend.Audit, erase: manager.Discard, backlog: backlog}
+	return &core{dlq: manager, jobs: runner, exports: exporter, audit: b.backend.Audit, erase: manager.Discard, backlog: backlog,
+		topic: func(queue string) string { return queue }}
 }
 
 // add puts an entry into the DLQ of events.

@@ -40,7 +40,7 @@ func TestDescriptionIsComplete(t *testing.T) {
 		assert.Contains(t, doc.Info.Description, strconv.Itoa(known.problem.Code))
 	}
 	for _, code := range []int{CodeUnsupported, CodeInvalidSettings, CodeForbidden, CodeCrossOrigin, CodePathNotFound,
-		CodeQueueNotFound, CodeCountDiffers, newUnauthorizedProblem().Code, newTooLargeProblem().Code,
+		CodeQueueNotFound, CodeCountDiffers, newUnauthorizedProblem().Code, newTooLargeProblem(maxBody).Code, CodeBadImport,
 		newUnavailableProblem().Code, problemOf(newMethodProblem(nil)).Code} {
 		assert.Contains(t, doc.Info.Description, strconv.Itoa(code))
 	}

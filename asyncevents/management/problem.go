@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +20,8 @@ const (
 	CodeUnsupported = 203501
 	// CodeInvalidSettings is settings outside their limits. The message names every fault.
 	CodeInvalidSettings = 203502
+	// CodeBadImport is a file to import that is no export, or damaged. What stands before the damage was imported.
+	CodeBadImport = 203504
 	// CodeForbidden is a request that the Authorizer denied.
 	CodeForbidden = 203510
 	// CodeCrossOrigin is a request that a browser sent from another origin.
@@ -133,9 +136,19 @@ func newConflictProblem(code int, message string) *asyncevents.Problem {
 	return &asyncevents.Problem{HTTPStatus: http.StatusConflict, Type: "ConflictException", Code: code, Message: message}
 }
 
-func newTooLargeProblem() *asyncevents.Problem {
+// newTooLargeProblem names the limit in KiB, or in bytes where it is none of whole ones.
+func newTooLargeProblem(limit int64) *asyncevents.Problem {
+	size := strconv.FormatInt(limit, 10) + " bytes"
+	if limit%1024 == 0 {
+		size = strconv.FormatInt(limit/1024, 10) + " KiB"
+	}
 	return &asyncevents.Problem{HTTPStatus: http.StatusRequestEntityTooLarge, Type: "PayloadTooLargeException",
-		Code: asyncevents.CodeTooLarge, Message: "The body is larger than 64 KiB"}
+		Code: asyncevents.CodeTooLarge, Message: "The body is larger than " + size}
+}
+
+func newCodingProblem() *asyncevents.Problem {
+	return &asyncevents.Problem{HTTPStatus: http.StatusUnsupportedMediaType, Type: "UnsupportedMediaTypeException",
+		Code: asyncevents.CodeUnsupportedMediaType, Message: "The body must not be compressed"}
 }
 
 func newUnavailableProblem() *asyncevents.Problem {
@@ -152,6 +165,9 @@ func problemOf(err error) *asyncevents.Problem {
 	if method, ok := errors.AsType[*methodError](err); ok {
 		return &asyncevents.Problem{HTTPStatus: http.StatusMethodNotAllowed, Type: "MethodNotAllowedException",
 			Code: asyncevents.CodeMethodNotAllowed, Message: method.Error()}
+	}
+	if broken, ok := errors.AsType[*importError](err); ok {
+		return broken.problem()
 	}
 	if _, ok := errors.AsType[*dlq.CountError](err); ok {
 		return newConflictProblem(CodeCountDiffers, "The confirmed count is missing or not the present one; nothing was erased")
@@ -183,8 +199,8 @@ var knownErrors = []struct {
 
 // bodyProblem returns what a client is told of a body that could not be read.
 func bodyProblem(err error) *asyncevents.Problem {
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return newTooLargeProblem()
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return newTooLargeProblem(tooLarge.Limit)
 	}
 	return newMalformedProblem("The body could not be read")
 }

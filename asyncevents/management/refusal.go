@@ -19,7 +19,8 @@ func (c *call) refuse(err error) answer {
 	}
 	c.setErrorHeaders(problem, err)
 	if c.isAPI() {
-		return jsonAnswer{problem.HTTPStatus, errorBody{Status: "error", Error: problem, Count: presentCount(err)}}
+		return jsonAnswer{problem.HTTPStatus, errorBody{Status: "error", Error: problem, Count: presentCount(err),
+			Imported: importedBefore(err)}}
 	}
 	if code := strconv.Itoa(problem.Code); c.route != nil && c.route.back != "" && flashes[code].Text != "" {
 		return c.leadBack(code)

@@ -22,6 +22,8 @@ type route struct {
 	params []string
 	// fields are the fields of the body that an API call knows. All are optional here.
 	fields []string
+	// streams is whether the body is a file, which serve reads as it comes, up to Config.MaxImportBytes.
+	streams bool
 	// serve does what the route is for. What it returns is written after the audit row.
 	serve func(*call) (answer, error)
 	// back is the page that a form leads back to, and done the flash that it shows when all went well.
@@ -75,5 +77,6 @@ func (rs routes) find(method string, segments []string) (found *route, vars map[
 
 // allRoutes lists every route. The forms of the pages are served by what serves the API.
 func allRoutes() routes {
-	return slices.Concat(queueRoutes, entryRoutes, erasedRoutes, groupRoutes, jobRoutes, exportRoutes, settingsRoutes, auditRoutes, assetRoutes)
+	return slices.Concat(queueRoutes, entryRoutes, erasedRoutes, groupRoutes, jobRoutes, exportRoutes, importRoutes, settingsRoutes,
+		auditRoutes, assetRoutes)
 }
