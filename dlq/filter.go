@@ -141,10 +141,8 @@ func (f *Filter) Select(entries iter.Seq2[Entry, error]) iter.Seq2[Entry, error]
 	return func(yield func(Entry, error) bool) {
 		m := newMatcher(f)
 		for entry, err := range entries {
-			if err == nil && !(f.looksUp(&entry) && m.matches(&entry)) {
-				continue
-			}
-			if !yield(entry, err) {
+			meant := err != nil || f.looksUp(&entry) && m.matches(&entry)
+			if meant && !yield(entry, err) {
 				return
 			}
 		}

@@ -28,7 +28,8 @@ func commands() []command {
 	return slices.Concat(
 		[]command{queuesCommand, errorsCommand, listCommand, showCommand, retryCommand},
 		jobCommands,
-		[]command{exportCommand, exportsCommand, importCommand, eraseCommand, settingsCommand, auditCommand})
+		[]command{exportCommand, exportsCommand, importCommand, eraseCommand, erasedCommand, restoreCommand,
+			settingsCommand, auditCommand})
 }
 
 // findCommand returns the command that the words begin with, and the words after it.

@@ -19,7 +19,7 @@ func TestFiltersAsParameters(t *testing.T) {
 		"attribute": {"data.shop=a=b", "data.n=1"}, "from": {"2026-01-02T02:04:05Z"}, "to": {"2026-01-03T00:00:00.5Z"}}
 	for command, c := range map[string]struct{ what, more, value string }{
 		"list":   {"GET /manage/api/queues/events/entries", "limit", "50"},
-		"errors": {"GET /manage/api/queues/events/errors", "", ""},
+		"erased": {"GET /manage/api/queues/events/erased", "limit", "50"},
 		"erase":  {"DELETE /manage/api/queues/events/entries", "confirm", "3"},
 	} {
 		f := newFake(t, says(http.StatusOK, `{}`))
@@ -30,10 +30,8 @@ func TestFiltersAsParameters(t *testing.T) {
 		f.run(args...)
 		got := f.requests()[0]
 		assert.Equal(t, c.what, got.what)
-		if c.more != "" {
-			assert.Equal(t, []string{c.value}, got.query[c.more])
-			delete(got.query, c.more)
-		}
+		assert.Equal(t, []string{c.value}, got.query[c.more])
+		delete(got.query, c.more)
 		assert.Equal(t, want, got.query, command)
 		assert.Empty(t, got.body)
 	}
@@ -49,6 +47,9 @@ func TestFiltersAsFields(t *testing.T) {
 	}{
 		{[]string{"job", "start"}, "POST /manage/api/queues/events/retry-job", "{" + fields + "}"},
 		{[]string{"job", "start", "-dry-run"}, "POST /manage/api/queues/events/retry-job", `{"dry_run":true,` + fields + "}"},
+		{[]string{"job", "start", "-canary", "10", "-stop-over", "12.5"}, "POST /manage/api/queues/events/retry-job",
+			`{"canary":{"entries":10,"min_processed_percent":90},"stop_over_percent":12.5,` + fields + "}"},
+		{[]string{"restore"}, "POST /manage/api/queues/events/erased/restore", "{" + fields + "}"},
 		{[]string{"export"}, "POST /manage/api/queues/events/exports", "{" + fields + "}"},
 	} {
 		f := newFake(t, says(http.StatusBadRequest, refusal(codeUnsupported, "Field 'error' is not supported by this call")))

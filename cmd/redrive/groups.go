@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -15,11 +16,9 @@ var errorsCommand = command{
 	details: "redrive list QUEUE -signature SIGNATURE shows the entries of a group, and the same flag of job start, export and\n" +
 		"erase means them alone. -output json has a sample entry of each group.",
 	prepare: func(f *flag.FlagSet) action {
-		var which filter
-		which.register(f)
 		n := f.Int("limit", 0, "show so many groups, those with most entries first (default as many as the server likes)")
 		return func(ctx context.Context, s *session, args []string) error {
-			return showErrors(ctx, s, args[0], &which, *n)
+			return showErrors(ctx, s, args[0], *n)
 		}
 	},
 }
@@ -33,11 +32,8 @@ type group struct {
 	LastSeen  time.Time `json:"last_seen"`
 }
 
-func showErrors(ctx context.Context, s *session, queue string, which *filter, n int) error {
-	if err := which.check("errors"); err != nil {
-		return err
-	}
-	query := which.query()
+func showErrors(ctx context.Context, s *session, queue string, n int) error {
+	query := url.Values{}
 	if n != 0 {
 		query.Set("limit", strconv.Itoa(n))
 	}
@@ -52,7 +48,7 @@ func showErrors(ctx context.Context, s *session, queue string, which *filter, n 
 	case err != nil:
 		return err
 	case len(list.Errors) == 0:
-		return newNothing(which.entries(0) + " in the DLQ of " + queue)
+		return newNothing((&filter{}).entries(0) + " in the DLQ of " + queue)
 	case s.json():
 		return s.printItems(list.Errors)
 	}

@@ -18,8 +18,10 @@ var jobCommands = []command{
 			var which filter
 			which.register(f)
 			dry := f.Bool("dry-run", false, "only say how many entries would move")
+			var how caution
+			how.register(f)
 			return func(ctx context.Context, s *session, args []string) error {
-				return s.startJob(ctx, args[0], &which, *dry)
+				return s.startJob(ctx, args[0], &which, &how, *dry)
 			}
 		},
 	},
@@ -60,7 +62,13 @@ type job struct {
 	NextBatchAt time.Time `json:"next_batch_at"`
 	ETA         time.Time `json:"eta"`
 	EndedAt     time.Time `json:"ended_at"`
-	Error       string    `json:"error"`
+	Outcome     struct {
+		Processed int64 `json:"processed"`
+		Refused   int64 `json:"refused"`
+		CameBack  int64 `json:"came_back"`
+		Waiting   int64 `json:"waiting"`
+	} `json:"outcome"`
+	Error string `json:"error"`
 }
 
 // States of a job. In the last three it does nothing any more.
@@ -88,6 +96,12 @@ func (j *job) line(now time.Time) string {
 	return line
 }
 
+// became says what became of the moved entries.
+func (j *job) became() string {
+	o := &j.Outcome
+	return fmt.Sprintf("%d processed, %d refused, %d came back, %d waiting", o.Processed, o.Refused, o.CameBack, o.Waiting)
+}
+
 // outcome is nil, or the failure of a job that did not move everything.
 func (j *job) outcome(queue string) error {
 	f := &failure{code: exitFailed, advice: "redrive job start " + queue + " moves the rest"}
@@ -102,17 +116,42 @@ func (j *job) outcome(queue string) error {
 	return nil
 }
 
-func (s *session) startJob(ctx context.Context, queue string, which *filter, dry bool) error {
+// caution is what has a job end by itself before it has done harm.
+type caution struct {
+	canary, percent int
+	stopOver        float64
+}
+
+func (c *caution) register(f *flag.FlagSet) {
+	f.IntVar(&c.canary, "canary", 0, "move so many entries first, and go on only if enough of them are processed")
+	f.IntVar(&c.percent, "canary-percent", defaultCanaryPercent, "how many percent of the canary are enough")
+	f.Float64Var(&c.stopOver, "stop-over", 0, "stop when more than so many percent of what was moved come back")
+}
+
+// defaultCanaryPercent is how much of a canary has to be processed unless something else is said.
+const defaultCanaryPercent = 90
+
+// addTo puts what was chosen into the fields of a call.
+func (c *caution) addTo(fields map[string]any) {
+	if c.canary != 0 {
+		fields["canary"] = map[string]int{"entries": c.canary, "min_processed_percent": c.percent}
+	}
+	if c.stopOver != 0 {
+		fields["stop_over_percent"] = c.stopOver
+	}
+}
+
+func (s *session) startJob(ctx context.Context, queue string, which *filter, how *caution, dry bool) error {
 	if err := which.check("job start"); err != nil {
 		return err
 	}
 	r := jobRequest(http.MethodPost, queue)
-	if !which.empty() {
-		r.fields = which.fields()
+	fields := which.fields()
+	if how.addTo(fields); dry {
+		fields["dry_run"] = true
 	}
-	if dry {
-		r.fields = which.fields()
-		r.fields["dry_run"] = true
+	if len(fields) > 0 {
+		r.fields = fields
 	}
 	raw, err := s.client.call(ctx, r)
 	if err != nil {
@@ -149,6 +188,7 @@ func (s *session) showJob(queue string, raw json.RawMessage) error {
 		{"job", j.ID},
 		{"started", stamp(j.StartedAt) + " by " + j.StartedBy},
 		{"batches", number(j.Batches)},
+		{"outcome", j.became()},
 		{"ended", stamp(j.EndedAt)},
 	})
 	if j.Error != "" {

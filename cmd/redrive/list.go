@@ -13,15 +13,20 @@ var listCommand = command{
 	name: "list", args: "QUEUE", least: 1, most: 1, about: "List the entries of a DLQ, oldest first",
 	details: "A search through a large DLQ comes in parts; the command asks on by itself until it has enough.\n" +
 		"-output json prints each entry whole, one a line.",
-	prepare: func(f *flag.FlagSet) action {
-		var l listing
+	prepare: listOf("entries"),
+}
+
+// listOf prepares a list of what stands in a DLQ, or of what was erased from it: the last part of the path says which.
+func listOf(what string) func(*flag.FlagSet) action {
+	return func(f *flag.FlagSet) action {
+		l := listing{what: what}
 		l.which.register(f)
 		l.limit.register(f, "entries")
 		return func(ctx context.Context, s *session, args []string) error {
 			l.session, l.queue = s, args[0]
 			return l.run(ctx)
 		}
-	},
+	}
 }
 
 // pageSize is how many entries are asked for at a time: each may be some hundred kilobytes.
@@ -59,10 +64,10 @@ func (l *limit) next(shown int) int {
 // listing is one run of the command.
 type listing struct {
 	*session
-	queue string
-	which filter
-	limit limit
-	shown int
+	what, queue string
+	which       filter
+	limit       limit
+	shown       int
 }
 
 // entryPage is one page of a DLQ.
@@ -110,7 +115,7 @@ func (l *listing) page(ctx context.Context, cursor string) (entryPage, error) {
 	if cursor != "" {
 		query.Set("cursor", cursor)
 	}
-	raw, err := l.client.call(ctx, entriesRequest(http.MethodGet, l.queue, query))
+	raw, err := l.client.call(ctx, &request{method: http.MethodGet, path: []string{"queues", l.queue, l.what}, query: query})
 	if err != nil {
 		return entryPage{}, err
 	}
