@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,24 +37,43 @@ func newClient() *client {
 
 func (c *client) close() { c.http.CloseIdleConnections() }
 
-// send sends an event to the replica at a URL, and returns the path at which it can be asked for.
+// send sends an event to the replica at a URL, and returns the path at which it can be asked for. A replica that cannot take it
+// now says when to come again: the event has no id yet, and was not accepted.
 func (c *client) send(ctx context.Context, base string) (path string, err error) {
+	for {
+		path, again, err := c.sendOnce(ctx, base)
+		if err != nil || again == 0 {
+			return path, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("send an event to %s, which is busy: %w", base, ctx.Err())
+		case <-time.After(again):
+		}
+	}
+}
+
+func (c *client) sendOnce(ctx context.Context, base string) (path string, again time.Duration, err error) {
 	body := strings.NewReader(`{"action":"work"}`)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/async/events", body)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	defer func() { err = errors.Join(err, answer.Body.Close()) }()
+	if answer.StatusCode == http.StatusServiceUnavailable {
+		seconds, err := strconv.Atoi(answer.Header.Get("Retry-After"))
+		return "", time.Duration(seconds) * time.Second, err
+	}
 	if answer.StatusCode != http.StatusAccepted {
-		return "", fmt.Errorf("send an event to %s: %w: %s", base, errAnswer, answer.Status)
+		return "", 0, fmt.Errorf("send an event to %s: %w: %s", base, errAnswer, answer.Status)
 	}
 	_, err = io.Copy(io.Discard, answer.Body)
-	return answer.Header.Get("Location"), err
+	return answer.Header.Get("Location"), 0, err
 }
 
 // await asks for the event at a URL until it is processed.
