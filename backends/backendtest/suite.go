@@ -51,6 +51,7 @@ func Run(t *testing.T, h Harness) {
 		{"Redrive", redriveCases},
 		{"Jobs", jobCases},
 		{"Exports", exportCases},
+		{"Import", importCases},
 		{"Audit", auditCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
