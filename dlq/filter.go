@@ -170,7 +170,7 @@ func (m *matcher) hasAttributes(payload []byte) bool {
 			return false
 		}
 	}
-	return len(m.attributes) == 0 || gjson.ValidBytes(payload)
+	return len(m.attributes) == 0 || json.Valid(payload) // gjson's own check recurses as deep as the payload is nested
 }
 
 // valueOf is a string as it is, and anything else as it was written: numbers are not rounded.

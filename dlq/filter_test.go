@@ -20,6 +20,7 @@ func found(t *testing.T, filter dlq.Filter) (ids []string) {
 		"2": `{"action":"point_use","data":{"points":12.5,"tier":"silver","nothing":null}}`,
 		"3": `{"action":"point_add"`,
 		"4": `no JSON at all`,
+		"6": `{"deep":` + strings.Repeat("[", 1<<20),
 		"5": `{"a*":"star","ab":"other","#":"sharp","@this":"at"}`,
 	} {
 		f.add(dlq.Entry{
@@ -42,10 +43,10 @@ func TestFilter(t *testing.T) {
 		filter dlq.Filter
 		want   []string
 	}{
-		"all":                     {dlq.Filter{}, []string{"1", "2", "3", "4", "5"}},
+		"all":                     {dlq.Filter{}, []string{"1", "2", "3", "4", "5", "6"}},
 		"event":                   {dlq.Filter{CorrelationID: "event-2"}, []string{"2"}},
 		"error in any case":       {dlq.Filter{Error: "HOST 3"}, []string{"3"}},
-		"type of error":           {dlq.Filter{Error: "operror"}, []string{"1", "2", "3", "4", "5"}},
+		"type of error":           {dlq.Filter{Error: "operror"}, []string{"1", "2", "3", "4", "5", "6"}},
 		"text in a payload":       {dlq.Filter{Text: "json AT"}, []string{"4"}},
 		"text in an error":        {dlq.Filter{Text: "host 1"}, []string{"1"}},
 		"text in an id":           {dlq.Filter{Text: "EVENT-5"}, []string{"5"}},
@@ -62,6 +63,7 @@ func TestFilter(t *testing.T) {
 		"no single wildcard":      {with("a?", "other"), nil},
 		"no count":                {with("#", "sharp"), []string{"5"}},
 		"no modifier":             {with("@this", "at"), []string{"5"}},
+		"no end of nesting":       {with("deep.0.0.0", "x"), nil},
 		"no pipe":                 {with("data|tier", "Gold"), nil},
 		"all that is set applies": {dlq.Filter{Action: "point_add", Error: "host 2"}, nil},
 	} {
