@@ -74,6 +74,8 @@ type Config struct {
 	// KeepErased is how long entries that were erased from a DLQ through the management can still be restored; then they are gone for
 	// good. Negative means that they are at once. Defaults to 24 h.
 	KeepErased time.Duration
+	// Alarms, when not nil, watches the DLQs while Run does. Defaults to none.
+	Alarms *Alarms
 	// TopicPrefix begins the names of the two topics, so that services can share a transport. Defaults to "redrive.".
 	TopicPrefix string
 
@@ -142,6 +144,9 @@ func (c *Config) Validate() error {
 	}
 	if err := d.CallbackPolicy.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("CallbackPolicy: %w", err))
+	}
+	if err := d.Alarms.validate(); err != nil {
+		faults = append(faults, err)
 	}
 	if err := d.Callbacks.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("Callbacks: %w", err))

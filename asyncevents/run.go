@@ -45,6 +45,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Go(func() error { return s.jobs.Run(ctx) })
 	group.Go(func() error { return s.exports.Run(ctx) })
 	group.Go(func() error { return s.purge(ctx) })
+	group.Go(func() error { return s.watch(ctx) })
 	group.Go(func() error { return d.run(ctx) })
 	if err := errors.Join(group.Wait(), s.sender.Close()); err != nil {
 		return fmt.Errorf("asyncevents: run: %w", err)

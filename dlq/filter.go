@@ -39,6 +39,10 @@ type Filter struct {
 	Text string `json:"q,omitempty"`
 	// Action is the member "action" of a payload that is a JSON object.
 	Action string `json:"action,omitempty"`
+	// MinRedrives and MaxRedrives, when not nil, bound how often the message was moved back before, both included. A retry job with a
+	// MaxRedrives leaves alone what has gone round often enough.
+	MinRedrives *int `json:"min_redrives,omitempty"`
+	MaxRedrives *int `json:"max_redrives,omitempty"`
 	// Attributes are values in a payload that is JSON, by their path: names and indexes joined with dots, such as
 	// "data.items.0.sku". A dot or backslash within a name has a backslash before it. A string is compared as it is, and
 	// anything else as it stands in the payload.
@@ -76,7 +80,7 @@ func (f *Filter) IsZero() bool {
 
 // isLookup is whether a store finds what is meant without reading anything else.
 func (f *Filter) isLookup() bool {
-	return f.Error == "" && f.Text == "" && f.Action == "" && len(f.Attributes) == 0
+	return f.Error == "" && f.Text == "" && f.Action == "" && len(f.Attributes) == 0 && f.MinRedrives == nil && f.MaxRedrives == nil
 }
 
 // ReadsPayloads is whether the answer to the filter tells something of what payloads hold.
@@ -130,7 +134,9 @@ func newMatcher(f *Filter) *matcher {
 
 // matches is whether an entry that was looked up is meant, the cheapest comparisons first.
 func (m *matcher) matches(e *Entry) bool {
-	return (m.error == "" || m.inFailure(e, m.error)) &&
+	return (m.filter.MinRedrives == nil || e.Redrives >= *m.filter.MinRedrives) &&
+		(m.filter.MaxRedrives == nil || e.Redrives <= *m.filter.MaxRedrives) &&
+		(m.error == "" || m.inFailure(e, m.error)) &&
 		(m.text == "" || m.inFailure(e, m.text) || contains(e.CorrelationID, m.text) ||
 			bytes.Contains(bytes.ToLower(e.Payload), []byte(m.text))) &&
 		m.hasAttributes(e.Payload)

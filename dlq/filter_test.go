@@ -24,7 +24,7 @@ func found(t *testing.T, filter dlq.Filter) (ids []string) {
 		"5": `{"a*":"star","ab":"other","#":"sharp","@this":"at"}`,
 	} {
 		f.add(dlq.Entry{
-			Queue: "events", MessageID: id, CorrelationID: "event-" + id, Payload: []byte(payload),
+			Queue: "events", MessageID: id, CorrelationID: "event-" + id, Payload: []byte(payload), Redrives: int(id[0] - '1'),
 			Failure: dlq.Failure{Type: "*net.OpError", Message: "Dial failed: host " + id + " refused"},
 		})
 	}
@@ -38,6 +38,7 @@ func found(t *testing.T, filter dlq.Filter) (ids []string) {
 
 func TestFilter(t *testing.T) {
 	t.Parallel()
+	two, three := 2, 3
 	with := func(path, value string) dlq.Filter { return dlq.Filter{Attributes: map[string]string{path: value}} }
 	for name, c := range map[string]struct {
 		filter dlq.Filter
@@ -65,6 +66,9 @@ func TestFilter(t *testing.T) {
 		"no modifier":             {with("@this", "at"), []string{"5"}},
 		"no end of nesting":       {with("deep.0.0.0", "x"), nil},
 		"no pipe":                 {with("data|tier", "Gold"), nil},
+		"redriven often":          {dlq.Filter{MinRedrives: &three}, []string{"4", "5", "6"}},
+		"redriven seldom":         {dlq.Filter{MaxRedrives: &two}, []string{"1", "2", "3"}},
+		"redriven so often":       {dlq.Filter{MinRedrives: &two, MaxRedrives: &three}, []string{"3", "4"}},
 		"all that is set applies": {dlq.Filter{Action: "point_add", Error: "host 2"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

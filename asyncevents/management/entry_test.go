@@ -79,6 +79,8 @@ func TestListEntriesRefuses(t *testing.T) {
 		"q=":                                 asyncevents.CodeMalformed,
 		"correlation_id=":                    asyncevents.CodeMalformed,
 		"attribute=x":                        asyncevents.CodeMalformed,
+		"min_redrives=x":                     asyncevents.CodeMalformed,
+		"max_redrives=-1":                    asyncevents.CodeMalformed,
 		"attribute==x":                       asyncevents.CodeMalformed,
 		"from=2026-01-01":                    asyncevents.CodeMalformed,
 		"to=2026-01-01":                      asyncevents.CodeMalformed,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ const (
 	filterAction        = "action"
 	filterAttribute     = "attribute"
 	filterAttributes    = "attributes"
+	filterMinRedrives   = "min_redrives"
+	filterMaxRedrives   = "max_redrives"
 	filterFrom          = "from"
 	filterTo            = "to"
 )
@@ -27,10 +30,12 @@ const (
 // filterParams are the parameters of a filter, filterFields the fields of a body with one.
 var (
 	filterParams = []string{
-		filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttribute, filterFrom, filterTo,
+		filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttribute,
+		filterMinRedrives, filterMaxRedrives, filterFrom, filterTo,
 	}
 	filterFields = []string{
-		filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttributes, filterFrom, filterTo,
+		filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttributes,
+		filterMinRedrives, filterMaxRedrives, filterFrom, filterTo,
 	}
 )
 
@@ -53,11 +58,29 @@ func filterOf(params url.Values) (f dlq.Filter, err error) {
 		}
 		f.Attributes[path] = value
 	}
+	if f.MinRedrives, err = numberOf(params, filterMinRedrives); err != nil {
+		return f, err
+	}
+	if f.MaxRedrives, err = numberOf(params, filterMaxRedrives); err != nil {
+		return f, err
+	}
 	if f.From, err = momentOf(params, filterFrom); err != nil {
 		return f, err
 	}
 	f.To, err = momentOf(params, filterTo)
 	return f, err
+}
+
+func numberOf(params url.Values, name string) (*int, error) {
+	text := params.Get(name)
+	if text == "" {
+		return nil, nil //nolint:nilnil // none is asked for
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return nil, newMalformedProblem(fmt.Sprintf("Parameter '%s' must be a number from 0", name))
+	}
+	return &n, nil
 }
 
 func momentOf(params url.Values, name string) (time.Time, error) {
@@ -108,7 +131,7 @@ func (c *call) bodyFilter() (f dlq.Filter, err error) {
 		return f, fmt.Errorf("management: encode a filter: %w", err)
 	}
 	if f, err = dlq.ParseCriteria(string(text)); err != nil {
-		return f, newMalformedProblem("The filter's fields must be texts, 'from' and 'to' times, and 'attributes' an object of texts")
+		return f, newMalformedProblem("The filter's fields must be texts, the redrives numbers, 'from' and 'to' times, and 'attributes' an object of texts")
 	}
 	return f, nil
 }

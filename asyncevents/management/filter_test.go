@@ -50,6 +50,8 @@ func TestListFiltered(t *testing.T) {
 		"error=HOST&action=use":                           {"host 10.0.0.3 refused"},
 		"q=GOLD&attribute=data.tier%3DGold&error=account": {"account 2 closed", "account 3 closed"},
 		"to=2026-01-01T00:00:00Z":                         nil,
+		"min_redrives=1":                                  nil,
+		"max_redrives=0&limit=1":                          {"host 10.0.0.1 refused"},
 		"q=account+1&from=" + url.QueryEscape(time.Now().Add(-time.Hour).Format(time.RFC3339)): {"account 1 closed"},
 	} {
 		assert.Equal(t, want, b.shown(query), query)
