@@ -275,3 +275,34 @@ func TestRetryJobMeetsEachEntryOnce(t *testing.T) {
 		assert.Equal(t, map[int]int{2: 200}, seen.perEvent(), "none was picked again")
 	})
 }
+
+// What a job moves for a single attempt is a dead letter again after one failure, and counts as having come back; the next job
+// grants as many as ever.
+func TestRetryJobOfSingleAttempts(t *testing.T) {
+	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
+		var seen starts
+		s, _ := run(t, b, func(_ context.Context, e asyncevents.Event) (any, error) {
+			seen.add(e.ID)
+			return nil, errors.New("not yet")
+		}, nil)
+		acceptMany(t, s, "e", 20, bare)
+		awaitDead(t, s, asyncevents.EventsQueue, 20)
+		batches(t, s, 100)
+		for _, c := range []struct {
+			single   bool
+			attempts int
+		}{{true, 6}, {false, 11}} {
+			job, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test", retry.Options{SingleAttempt: c.single})
+			require.NoError(t, err)
+			awaitJob(t, s, retry.StateCompleted)
+			for _, e := range awaitDead(t, s, asyncevents.EventsQueue, 20) {
+				assert.Len(t, e.Attempts, c.attempts)
+			}
+			latest, err := s.RetryJobs().Job(t.Context(), asyncevents.EventsQueue)
+			require.NoError(t, err)
+			assert.Equal(t, job.ID, latest.ID)
+			assert.Equal(t, retry.Outcome{CameBack: 20}, latest.Outcome)
+		}
+		assert.Equal(t, map[int]int{11: 20}, seen.perEvent())
+	})
+}

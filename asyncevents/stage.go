@@ -148,6 +148,7 @@ func (s *stage) failure(
 	failure := dlq.FailureOf(err)
 	s.record(msg, d, started, failure, err)
 	wait, again := s.policy.Next(d.Attempt, err)
+	again = again && !d.SingleAttempt
 	if cutOff(ctx, err) { // says nothing about the event
 		wait, again = s.policy.Backoff(d.Attempt), true
 	}

@@ -82,7 +82,8 @@ func ownMetadata(metadata message.Metadata) map[string]string {
 	own := make(map[string]string, len(metadata))
 	for k, v := range metadata {
 		switch k {
-		case retry.MetadataAttempt, retry.MetadataRedrives, retry.MetadataHistory, retry.MetadataDamage, retry.MetadataJob, failureKey,
+		case retry.MetadataAttempt, retry.MetadataRedrives, retry.MetadataHistory, retry.MetadataDamage, retry.MetadataJob,
+			retry.MetadataSingleAttempt, failureKey,
 			delay.DelayedForKey, delay.DelayedUntilKey,
 			poisonReasonKey, poisonTopicKey, poisonHandlerKey, poisonSubscriberKey:
 		default:

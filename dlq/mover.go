@@ -35,7 +35,7 @@ func (m *Manager) Move(ctx context.Context, b retry.Batch) (moved retry.Moved, e
 
 func (m *Manager) moveOldest(ctx context.Context, b retry.Batch) (retry.Moved, error) {
 	which := Selection{UpTo: b.UpTo, Limit: b.Limit}
-	redriven, err := m.store.Redrive(ctx, RedriveParams{Queue: b.Queue, Selection: which, Job: b.Job})
+	redriven, err := m.store.Redrive(ctx, RedriveParams{Queue: b.Queue, Selection: which, Job: b.Job, SingleAttempt: b.SingleAttempt})
 	return retry.Moved{Count: redriven.Moved, Done: redriven.Moved == 0}, err
 }
 
@@ -59,7 +59,7 @@ func (m *Manager) moveFound(ctx context.Context, b retry.Batch) (retry.Moved, er
 		return moved, nil
 	}
 	which := Selection{IDs: idsOf(found)}
-	redriven, err := m.store.Redrive(ctx, RedriveParams{Queue: b.Queue, Selection: which, Job: b.Job})
+	redriven, err := m.store.Redrive(ctx, RedriveParams{Queue: b.Queue, Selection: which, Job: b.Job, SingleAttempt: b.SingleAttempt})
 	moved.Count = redriven.Moved
 	return moved, err
 }

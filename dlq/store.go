@@ -83,6 +83,8 @@ type RedriveParams struct {
 	Selection
 	// Job, when not empty, is the retry job whose count of moved entries grows in the same transaction.
 	Job string
+	// SingleAttempt is whether the messages get one attempt only: they carry retry.MetadataSingleAttempt.
+	SingleAttempt bool
 	// Full asks for the moved entries in Redriven.Entries.
 	Full bool
 }

@@ -30,6 +30,8 @@ const (
 	MetadataDamage = MetadataPrefix + "damage"
 	// MetadataJob is the retry job that moved the message back, where one did: its outcome counts for that.
 	MetadataJob = MetadataPrefix + "job"
+	// MetadataSingleAttempt is "true" on a message that was moved back for one attempt, and no more.
+	MetadataSingleAttempt = MetadataPrefix + "single_attempt"
 	// MetadataCorrelationID is the correlation id of the event that the message belongs to.
 	MetadataCorrelationID = MetadataPrefix + "correlation_id"
 )
@@ -120,6 +122,8 @@ type Delivery struct {
 	CorrelationID string
 	// Job is the retry job that moved the message back; "" where none did.
 	Job string
+	// SingleAttempt is whether it was moved back for one attempt: one that fails is the last.
+	SingleAttempt bool
 }
 
 // DeliveryOf reads a message's Delivery from its metadata. What cannot be read is left at its zero value: a message
@@ -129,6 +133,7 @@ func DeliveryOf(msg *message.Message) Delivery {
 	if d.CorrelationID == "" {
 		d.CorrelationID = msg.UUID
 	}
+	d.SingleAttempt = msg.Metadata.Get(MetadataSingleAttempt) == "true"
 	d.Attempt, _ = strconv.Atoi(msg.Metadata.Get(MetadataAttempt))
 	d.Redrives, _ = strconv.Atoi(msg.Metadata.Get(MetadataRedrives))
 	d.History, _ = ParseHistory(msg.Metadata.Get(MetadataHistory))

@@ -21,6 +21,8 @@ type Batch struct {
 	Limit int
 	// Job is the id of the job whose count grows together with the move.
 	Job string
+	// SingleAttempt is whether what is moved gets one attempt only.
+	SingleAttempt bool
 }
 
 // Moved is what a step of a retry job did.

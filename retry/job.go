@@ -56,6 +56,8 @@ func (s State) Overrules(saved State) bool {
 type Options struct {
 	// Criteria says which entries are meant, as the Mover understands it; "" for all of them. It is a dlq.Filter's.
 	Criteria string `json:"criteria,omitempty"`
+	// SingleAttempt gives each message that is moved one attempt, instead of as many as the policy has.
+	SingleAttempt bool `json:"single_attempt,omitempty"`
 	// Canary, when its Entries are not 0, has the job move a few entries first.
 	Canary Canary `json:"canary,omitzero"`
 	// StopOverPercent, when not 0, ends the job as failed when more than so many percent of what it moved came back, of at least

@@ -141,7 +141,7 @@ func (w *worker) moveChunk(ctx context.Context, job Job) error {
 	}
 	moved, err := w.mover.Move(ctx, Batch{
 		Queue: job.Queue, Criteria: job.Options.Criteria, After: job.After, UpTo: job.UpTo,
-		Limit: int(min(chunk, size-job.BatchMoved)), Job: job.ID,
+		Limit: int(min(chunk, size-job.BatchMoved)), Job: job.ID, SingleAttempt: job.Options.SingleAttempt,
 	})
 	if err != nil {
 		return fmt.Errorf("retry: job %s of %s: %w", job.ID, job.Queue, err)

@@ -28,7 +28,7 @@ var jobRoutes = routes{
 	{method: http.MethodGet, pattern: "api/queues/{queue}/retry-jobs", action: ActionView,
 		params: []string{paramLimit, paramCursor}, serve: listJobs},
 	{method: http.MethodPost, pattern: "api/queues/{queue}/retry-job", action: ActionRetry, audit: "retry_job_start",
-		fields: slices.Concat([]string{fieldDryRun, fieldCanary, fieldStopOver}, filterFields), serve: startJob},
+		fields: slices.Concat([]string{fieldDryRun, fieldSingle, fieldCanary, fieldStopOver}, filterFields), serve: startJob},
 	{method: http.MethodPost, pattern: "api/queues/{queue}/retry-job/pause", action: ActionRetry, audit: "retry_job_pause",
 		serve: pauseJob},
 	{method: http.MethodPost, pattern: "api/queues/{queue}/retry-job/resume", action: ActionRetry, audit: "retry_job_resume",
@@ -42,6 +42,7 @@ const (
 	fieldDryRun   = "dry_run"
 	fieldCanary   = "canary"
 	fieldStopOver = "stop_over_percent"
+	fieldSingle   = "single_attempt"
 )
 
 // jobStatus is how a retry job stands.
@@ -52,6 +53,7 @@ type jobStatus struct {
 	Filter    json.RawMessage `json:"filter,omitempty"`
 	Canary    *retry.Canary   `json:"canary,omitempty"`
 	StopOver  float64         `json:"stop_over_percent,omitempty"`
+	Single    bool            `json:"single_attempt,omitempty"`
 	Remaining int64           `json:"remaining"`
 	ETA       time.Time       `json:"eta,omitzero"`
 }
@@ -79,7 +81,7 @@ func (h *handler) jobStatus(ctx context.Context, job retry.Job) jobStatus {
 		h.cfg.Logger.WarnContext(ctx, "management: end of retry job unknown", "job", job.ID, "error", err)
 	}
 	status := jobStatus{
-		Job: job, Outcome: outcomeStatus{job.Outcome, max(0, job.Moved-job.Outcome.Known())}, StopOver: job.Options.StopOverPercent,
+		Job: job, Outcome: outcomeStatus{job.Outcome, max(0, job.Moved-job.Outcome.Known())}, StopOver: job.Options.StopOverPercent, Single: job.Options.SingleAttempt,
 		Filter: json.RawMessage(job.Options.Criteria), Remaining: job.Remaining(), ETA: eta.UTC(),
 	}
 	if job.Options.Canary.Entries > 0 {
@@ -168,7 +170,9 @@ func (c *call) jobOptions(filter dlq.Filter) (o retry.Options, err error) {
 	if o.Criteria, err = filter.Criteria(); err != nil {
 		return o, err
 	}
-	for name, into := range map[string]any{fieldCanary: &o.Canary, fieldStopOver: &o.StopOverPercent} {
+	for name, into := range map[string]any{
+		fieldCanary: &o.Canary, fieldStopOver: &o.StopOverPercent, fieldSingle: &o.SingleAttempt,
+	} {
 		raw, ok := c.fields[name]
 		if ok && jsonv2.Unmarshal(raw, into, jsonv2.RejectUnknownMembers(true)) != nil {
 			return o, newMalformedProblem("Field '" + name + "' is not as described")

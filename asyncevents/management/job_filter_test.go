@@ -16,6 +16,7 @@ type jobAnswer struct {
 	Outcome   map[string]int64
 	Canary    map[string]float64
 	StopOver  float64 `json:"stop_over_percent"`
+	Single    bool    `json:"single_attempt"`
 }
 
 // A dry run says how many entries are meant, and starts nothing; the job moves those and no others.
@@ -32,13 +33,14 @@ func TestJobOfFilter(t *testing.T) {
 	require.Equal(t, err, after, "nothing was started")
 
 	got = b.do(http.MethodPost, jobPath,
-		`{"error":"account","attributes":{"data.tier":"Gold"},"canary":{"entries":1,"min_processed_percent":50},"stop_over_percent":25}`)
+		`{"error":"account","attributes":{"data.tier":"Gold"},"canary":{"entries":1,"min_processed_percent":50},"stop_over_percent":25,"single_attempt":true}`)
 	require.Equal(t, http.StatusAccepted, got.Code, got.text)
 	job := decode[jobAnswer](t, got)
 	assert.EqualValues(t, 2, job.Total)
 	assert.Equal(t, map[string]any{"error": "account", "attributes": map[string]any{"data.tier": "Gold"}}, job.Filter)
 	assert.Equal(t, map[string]float64{"entries": 1, "min_processed_percent": 50}, job.Canary)
 	assert.InDelta(t, 25, job.StopOver, 0)
+	assert.True(t, job.Single)
 	assert.Equal(t, map[string]int64{"processed": 0, "refused": 0, "came_back": 0, "waiting": 0}, job.Outcome)
 }
 

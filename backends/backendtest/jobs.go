@@ -108,7 +108,9 @@ func jobOutcome(t *testing.T, f *fixture) {
 		require.NoError(t, f.DeadLetters.Add(t.Context(), dead))
 	}
 	redriven, err := f.DeadLetters.Redrive(t.Context(),
-		dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: 1 << 40, Limit: 4}, Job: claimed.ID})
+		dlq.RedriveParams{
+			Queue: deadQueue, Selection: dlq.Selection{UpTo: 1 << 40, Limit: 4}, Job: claimed.ID, SingleAttempt: true,
+		})
 	require.NoError(t, err)
 	require.EqualValues(t, 4, redriven.Moved)
 	settlements := []asyncevents.Settlement{
@@ -119,11 +121,13 @@ func jobOutcome(t *testing.T, f *fixture) {
 		msg := receive(t, messages)
 		delivery := retry.DeliveryOf(msg)
 		assert.Equal(t, claimed.ID, delivery.Job)
+		assert.True(t, delivery.SingleAttempt)
 		assert.Equal(t, msg.UUID != "e-4", msg.Metadata.Get("colour") == "blau")
 		s.CorrelationID, s.Queue, s.Job, s.Attempts = msg.UUID, deadQueue, delivery.Job, 2
 		if s.Status == asyncevents.StatusFailed {
 			dead := dlq.EntryOf(msg, deadQueue, dlq.Failure{Type: "error", Message: "again"})
 			assert.NotContains(t, dead.Metadata, retry.MetadataJob)
+			assert.NotContains(t, dead.Metadata, retry.MetadataSingleAttempt)
 			s.DeadLetter = &dead
 		}
 		if s.Again != nil {

@@ -44,15 +44,20 @@ func (l *deadLetter) shown(exportedUpTo int64) dlq.Entry {
 	return entry
 }
 
-// redriven returns the message that the entry becomes again, moved by that job, if any.
-func (l *deadLetter) redriven(job string) *item {
+// redriven returns the message that the entry becomes again.
+func (l *deadLetter) redriven(p *dlq.RedriveParams) *item {
 	metadata := message.Metadata(l.entry.Metadata)
-	if job != "" {
+	if p.Job != "" || p.SingleAttempt {
 		metadata = maps.Clone(metadata)
 		if metadata == nil {
 			metadata = message.Metadata{}
 		}
-		metadata.Set(retry.MetadataJob, job)
+	}
+	if p.Job != "" {
+		metadata.Set(retry.MetadataJob, p.Job)
+	}
+	if p.SingleAttempt {
+		metadata.Set(retry.MetadataSingleAttempt, "true")
 	}
 	return &item{
 		uuid:     l.entry.MessageID,

@@ -29,7 +29,7 @@ func (d *deadLetters) Redrive(ctx context.Context, p dlq.RedriveParams) (redrive
 func (s *state) moveBack(p dlq.RedriveParams, taken []*deadLetter) {
 	now := time.Now()
 	for _, letter := range taken {
-		s.publish(letter.entry.Topic, now, waiting{item: letter.redriven(p.Job)})
+		s.publish(letter.entry.Topic, now, waiting{item: letter.redriven(&p)})
 		s.noteRedrive(&letter.entry, now)
 	}
 	s.credit(p.Queue, p.Job, int64(len(taken)))

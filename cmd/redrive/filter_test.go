@@ -47,8 +47,8 @@ func TestFiltersAsFields(t *testing.T) {
 	}{
 		{[]string{"job", "start"}, "POST /manage/api/queues/events/retry-job", "{" + fields + "}"},
 		{[]string{"job", "start", "-dry-run"}, "POST /manage/api/queues/events/retry-job", `{"dry_run":true,` + fields + "}"},
-		{[]string{"job", "start", "-canary", "10", "-stop-over", "12.5"}, "POST /manage/api/queues/events/retry-job",
-			`{"canary":{"entries":10,"min_processed_percent":90},"stop_over_percent":12.5,` + fields + "}"},
+		{[]string{"job", "start", "-canary", "10", "-stop-over", "12.5", "-single-attempt"}, "POST /manage/api/queues/events/retry-job",
+			`{"canary":{"entries":10,"min_processed_percent":90},"stop_over_percent":12.5,"single_attempt":true,` + fields + "}"},
 		{[]string{"restore"}, "POST /manage/api/queues/events/erased/restore", "{" + fields + "}"},
 		{[]string{"export"}, "POST /manage/api/queues/events/exports", "{" + fields + "}"},
 	} {

@@ -120,11 +120,13 @@ func (j *job) outcome(queue string) error {
 type caution struct {
 	canary, percent int
 	stopOver        float64
+	single          bool
 }
 
 func (c *caution) register(f *flag.FlagSet) {
 	f.IntVar(&c.canary, "canary", 0, "move so many entries first, and go on only if enough of them are processed")
 	f.IntVar(&c.percent, "canary-percent", defaultCanaryPercent, "how many percent of the canary are enough")
+	f.BoolVar(&c.single, "single-attempt", false, "give what is moved one attempt, instead of as many as usual")
 	f.Float64Var(&c.stopOver, "stop-over", 0, "stop when more than so many percent of what was moved come back")
 }
 
@@ -135,6 +137,9 @@ const defaultCanaryPercent = 90
 func (c *caution) addTo(fields map[string]any) {
 	if c.canary != 0 {
 		fields["canary"] = map[string]int{"entries": c.canary, "min_processed_percent": c.percent}
+	}
+	if c.single {
+		fields["single_attempt"] = true
 	}
 	if c.stopOver != 0 {
 		fields["stop_over_percent"] = c.stopOver

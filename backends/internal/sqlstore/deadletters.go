@@ -146,6 +146,7 @@ func redriveMetadata(e dlq.Entry) message.Metadata {
 		metadata = map[string]string{}
 	}
 	delete(metadata, retry.MetadataJob) // the next redrive sets its own
+	delete(metadata, retry.MetadataSingleAttempt)
 	if !e.AcceptedAt.IsZero() {
 		metadata[retry.MetadataAcceptedAt] = e.AcceptedAt.UTC().Format(time.RFC3339Nano)
 	}

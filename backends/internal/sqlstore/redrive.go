@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/redrive-go/redrive/dlq"
 	"github.com/redrive-go/redrive/retry"
@@ -65,7 +66,7 @@ func (s *DeadLetters) redrive(
 		if err != nil {
 			return redriven, nil, err
 		}
-		sp.Mark = markOf(p.Job)
+		sp.Mark = markOf(&p)
 		moved, err := s.dialect.MoveBack(t, p.Queue, sp)
 		if err != nil {
 			return redriven, nil, err
@@ -81,12 +82,20 @@ func (s *DeadLetters) redrive(
 	return redriven, spans, err
 }
 
-// markOf has messages carry the retry job that moves them. Its id is a UUID, so it needs no escaping.
-func markOf(job string) string {
-	if job == "" {
+// markOf has messages carry the retry job that moves them, and what it grants them. The id of a job is a UUID, so it needs no
+// escaping.
+func markOf(p *dlq.RedriveParams) string {
+	var members []string
+	if p.Job != "" {
+		members = append(members, `"`+retry.MetadataJob+`":"`+p.Job+`"`)
+	}
+	if p.SingleAttempt {
+		members = append(members, `"`+retry.MetadataSingleAttempt+`":"true"`)
+	}
+	if members == nil {
 		return ""
 	}
-	return `{"` + retry.MetadataJob + `":"` + job + `"`
+	return "{" + strings.Join(members, ",")
 }
 
 // lastOf is the last id of spans.
