@@ -302,6 +302,9 @@ func TestRetryJobOfSingleAttempts(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, job.ID, latest.ID)
 			assert.Equal(t, retry.Outcome{CameBack: 20}, latest.Outcome)
+			back, _, err := s.DeadLetters().Count(t.Context(), asyncevents.EventsQueue, dlq.Filter{Job: job.ID})
+			require.NoError(t, err)
+			assert.EqualValues(t, 20, back)
 		}
 		assert.Equal(t, map[int]int{11: 20}, seen.perEvent())
 	})

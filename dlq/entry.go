@@ -52,6 +52,8 @@ type Entry struct {
 	Attempts retry.History
 	// Redrives is how often the message was moved back before.
 	Redrives int
+	// Job is the retry job that moved the message back before it came in; "" where none did.
+	Job string
 	// Exported is whether a completed export contains the entry. Stores fill it in; it is ignored by Add.
 	Exported bool
 	// PayloadHidden is whether the Payload was left out for whoever is going to see the entry. Its JSON then says so in
@@ -105,9 +107,10 @@ func (e Entry) appendWith(dst []byte, appendPayload func(dst, payload []byte) []
 		Error      Failure       `json:"error"`
 		Attempts   retry.History `json:"attempts"`
 		Redrives   int           `json:"redrives"`
+		Job        string        `json:"job,omitempty"`
 		AcceptedAt time.Time     `json:"accepted_at,omitzero"`
 		Exported   bool          `json:"exported"`
-	}{e.Failure, e.Attempts, e.Redrives, e.AcceptedAt.UTC(), e.Exported}, asUsual)
+	}{e.Failure, e.Attempts, e.Redrives, e.Job, e.AcceptedAt.UTC(), e.Exported}, asUsual)
 	if err != nil {
 		return nil, fmt.Errorf("dlq: encode entry %d: %w", e.ID, err)
 	}

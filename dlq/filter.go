@@ -39,6 +39,8 @@ type Filter struct {
 	Text string `json:"q,omitempty"`
 	// Action is the member "action" of a payload that is a JSON object.
 	Action string `json:"action,omitempty"`
+	// Job is the retry job that moved the message back before it came in: which of those that it moved came back.
+	Job string `json:"job,omitempty"`
 	// MinRedrives and MaxRedrives, when not nil, bound how often the message was moved back before, both included. A retry job with a
 	// MaxRedrives leaves alone what has gone round often enough.
 	MinRedrives *int `json:"min_redrives,omitempty"`
@@ -54,6 +56,7 @@ func (f *Filter) Validate() error {
 	var faults []error
 	for name, text := range map[string]string{
 		"correlation_id": f.CorrelationID, "error": f.Error, "q": f.Text, "action": f.Action, "signature": f.Signature,
+		"job": f.Job,
 	} {
 		if len(text) > MaxFilterText {
 			faults = append(faults, fmt.Errorf("%s must have at most %d bytes, not %d", name, MaxFilterText, len(text)))
@@ -80,7 +83,8 @@ func (f *Filter) IsZero() bool {
 
 // isLookup is whether a store finds what is meant without reading anything else.
 func (f *Filter) isLookup() bool {
-	return f.Error == "" && f.Text == "" && f.Action == "" && len(f.Attributes) == 0 && f.MinRedrives == nil && f.MaxRedrives == nil
+	return f.Error == "" && f.Text == "" && f.Action == "" && len(f.Attributes) == 0 && f.MinRedrives == nil &&
+		f.MaxRedrives == nil && f.Job == ""
 }
 
 // ReadsPayloads is whether the answer to the filter tells something of what payloads hold.
@@ -134,7 +138,8 @@ func newMatcher(f *Filter) *matcher {
 
 // matches is whether an entry that was looked up is meant, the cheapest comparisons first.
 func (m *matcher) matches(e *Entry) bool {
-	return (m.filter.MinRedrives == nil || e.Redrives >= *m.filter.MinRedrives) &&
+	return (m.filter.Job == "" || m.filter.Job == e.Job) &&
+		(m.filter.MinRedrives == nil || e.Redrives >= *m.filter.MinRedrives) &&
 		(m.filter.MaxRedrives == nil || e.Redrives <= *m.filter.MaxRedrives) &&
 		(m.error == "" || m.inFailure(e, m.error)) &&
 		(m.text == "" || m.inFailure(e, m.text) || contains(e.CorrelationID, m.text) ||

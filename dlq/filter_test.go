@@ -24,7 +24,7 @@ func found(t *testing.T, filter dlq.Filter) (ids []string) {
 		"5": `{"a*":"star","ab":"other","#":"sharp","@this":"at"}`,
 	} {
 		f.add(dlq.Entry{
-			Queue: "events", MessageID: id, CorrelationID: "event-" + id, Payload: []byte(payload), Redrives: int(id[0] - '1'),
+			Queue: "events", MessageID: id, CorrelationID: "event-" + id, Payload: []byte(payload), Redrives: int(id[0] - '1'), Job: "job-" + id,
 			Failure: dlq.Failure{Type: "*net.OpError", Message: "Dial failed: host " + id + " refused"},
 		})
 	}
@@ -66,6 +66,7 @@ func TestFilter(t *testing.T) {
 		"no modifier":             {with("@this", "at"), []string{"5"}},
 		"no end of nesting":       {with("deep.0.0.0", "x"), nil},
 		"no pipe":                 {with("data|tier", "Gold"), nil},
+		"job":                     {dlq.Filter{Job: "job-3"}, []string{"3"}},
 		"redriven often":          {dlq.Filter{MinRedrives: &three}, []string{"4", "5", "6"}},
 		"redriven seldom":         {dlq.Filter{MaxRedrives: &two}, []string{"1", "2", "3"}},
 		"redriven so often":       {dlq.Filter{MinRedrives: &two, MaxRedrives: &three}, []string{"3", "4"}},

@@ -74,6 +74,7 @@ func EntryOf(msg *message.Message, queue string, failure Failure) Entry {
 		Failure:       failure,
 		Attempts:      delivery.History,
 		Redrives:      delivery.Redrives,
+		Job:           delivery.Job,
 	}
 }
 

@@ -40,6 +40,7 @@ type fields struct {
 	Error         dlq.Failure       `json:"error"`
 	Attempts      retry.History     `json:"attempts"`
 	Redrives      int               `json:"redrives"`
+	Job           string            `json:"job"`
 	AcceptedAt    time.Time         `json:"accepted_at"`
 	Exported      bool              `json:"exported"`
 }
@@ -60,7 +61,7 @@ func parseEntry(raw []byte) (dlq.Entry, error) {
 	return dlq.Entry{
 		ID: f.ID, Queue: f.Queue, Topic: f.Topic, MessageID: f.MessageID, CorrelationID: f.CorrelationID,
 		CreatedAt: f.CreatedAt, AcceptedAt: f.AcceptedAt, Payload: payload, Metadata: f.Metadata, Failure: f.Error,
-		Attempts: f.Attempts, Redrives: f.Redrives, Exported: f.Exported,
+		Attempts: f.Attempts, Redrives: f.Redrives, Job: f.Job, Exported: f.Exported,
 	}, nil
 }
 

@@ -47,7 +47,7 @@ func fullEntry(payload string) dlq.Entry {
 	entry.Payload = []byte(payload)
 	entry.Metadata = map[string]string{"traceparent": "00-\"x\"", "tenant": "<é\u2028>"}
 	entry.Attempts[0].ResponseStatus, entry.Attempts[0].ResponseBody = 503, "busy\n"
-	entry.Redrives, entry.Exported = 3, true
+	entry.Redrives, entry.Job, entry.Exported = 3, "job-1", true
 	return entry
 }
 

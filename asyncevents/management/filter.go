@@ -21,6 +21,7 @@ const (
 	filterAction        = "action"
 	filterAttribute     = "attribute"
 	filterAttributes    = "attributes"
+	filterJob           = "job"
 	filterMinRedrives   = "min_redrives"
 	filterMaxRedrives   = "max_redrives"
 	filterFrom          = "from"
@@ -31,11 +32,11 @@ const (
 var (
 	filterParams = []string{
 		filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttribute,
-		filterMinRedrives, filterMaxRedrives, filterFrom, filterTo,
+		filterJob, filterMinRedrives, filterMaxRedrives, filterFrom, filterTo,
 	}
 	filterFields = []string{
 		filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttributes,
-		filterMinRedrives, filterMaxRedrives, filterFrom, filterTo,
+		filterJob, filterMinRedrives, filterMaxRedrives, filterFrom, filterTo,
 	}
 )
 
@@ -43,7 +44,7 @@ var (
 func filterOf(params url.Values) (f dlq.Filter, err error) {
 	f = dlq.Filter{
 		CorrelationID: params.Get(filterCorrelationID), Signature: params.Get(filterSignature), Error: params.Get(filterError),
-		Text: params.Get(filterText), Action: params.Get(filterAction),
+		Text: params.Get(filterText), Action: params.Get(filterAction), Job: params.Get(filterJob),
 	}
 	for _, pair := range params[filterAttribute] {
 		if pair == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -62,6 +63,16 @@ type jobStatus struct {
 type outcomeStatus struct {
 	retry.Outcome
 	Waiting int64 `json:"waiting"`
+	// CameBackURL leads from the job's own URL to the entries that came back.
+	CameBackURL string `json:"came_back_url,omitempty"`
+}
+
+func becameOf(job *retry.Job) outcomeStatus {
+	o := outcomeStatus{Outcome: job.Outcome, Waiting: max(0, job.Moved-job.Outcome.Known())}
+	if o.CameBack > 0 {
+		o.CameBackURL = "entries?" + url.Values{filterJob: {job.ID}}.Encode()
+	}
+	return o
 }
 
 // jobList is retry jobs, the latest first.
@@ -81,7 +92,7 @@ func (h *handler) jobStatus(ctx context.Context, job retry.Job) jobStatus {
 		h.cfg.Logger.WarnContext(ctx, "management: end of retry job unknown", "job", job.ID, "error", err)
 	}
 	status := jobStatus{
-		Job: job, Outcome: outcomeStatus{job.Outcome, max(0, job.Moved-job.Outcome.Known())}, StopOver: job.Options.StopOverPercent, Single: job.Options.SingleAttempt,
+		Job: job, Outcome: becameOf(&job), StopOver: job.Options.StopOverPercent, Single: job.Options.SingleAttempt,
 		Filter: json.RawMessage(job.Options.Criteria), Remaining: job.Remaining(), ETA: eta.UTC(),
 	}
 	if job.Options.Canary.Entries > 0 {

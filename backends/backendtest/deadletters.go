@@ -54,6 +54,7 @@ func deadWhole(t *testing.T, f *fixture) {
 	want.AcceptedAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	want.Failure.Stack = "goroutine 1 [running]"
 	want.Redrives = 2
+	want.Job = "0197f2a4-5f5e-7c1c-8a6b-0a1b2c3d4e5f"
 	want.Attempts = retry.History{attempt(1, "first"), attempt(2, "boom")}
 	want.Attempts[1].ResponseStatus, want.Attempts[1].ResponseBody = 503, "later"
 	ignored := want

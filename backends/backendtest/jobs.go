@@ -126,6 +126,7 @@ func jobOutcome(t *testing.T, f *fixture) {
 		s.CorrelationID, s.Queue, s.Job, s.Attempts = msg.UUID, deadQueue, delivery.Job, 2
 		if s.Status == asyncevents.StatusFailed {
 			dead := dlq.EntryOf(msg, deadQueue, dlq.Failure{Type: "error", Message: "again"})
+			assert.Equal(t, claimed.ID, dead.Job)
 			assert.NotContains(t, dead.Metadata, retry.MetadataJob)
 			assert.NotContains(t, dead.Metadata, retry.MetadataSingleAttempt)
 			s.DeadLetter = &dead

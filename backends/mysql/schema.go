@@ -70,6 +70,7 @@ CREATE TABLE IF NOT EXISTS {s}{p}dead_letters (
 	accepted_at    BIGINT         NOT NULL,
 	signature      BIGINT         NOT NULL,
 	redrives       BIGINT         NOT NULL,
+	job            VARBINARY(64)  NOT NULL DEFAULT '',
 	topic          VARBINARY(255) NOT NULL,
 	message_id     VARBINARY(255) NOT NULL,
 	correlation_id VARBINARY(255) NOT NULL,

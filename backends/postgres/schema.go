@@ -79,6 +79,7 @@ CREATE TABLE {s}{p}dead_letters (
 	accepted_at    bigint  NOT NULL,
 	signature      bigint  NOT NULL,
 	redrives       integer NOT NULL,
+	job            text    NOT NULL DEFAULT '',
 	topic          text    NOT NULL COLLATE "C",
 	message_id     text    NOT NULL COLLATE "C",
 	correlation_id text    NOT NULL COLLATE "C",

@@ -81,6 +81,7 @@ CREATE TABLE dead_letters (
 	created_at     INTEGER NOT NULL,
 	accepted_at    INTEGER NOT NULL,
 	signature      INTEGER NOT NULL,
+	job            TEXT    NOT NULL DEFAULT '',
 	topic          TEXT    NOT NULL,
 	message_id     TEXT    NOT NULL,
 	correlation_id TEXT    NOT NULL,

@@ -26,7 +26,7 @@ const (
 
 // letterColumns are the columns of dead_letters.
 var letterColumns = []string{
-	"id", "dlq", "redrives", "created_at", "accepted_at", "signature", "topic", "message_id", "correlation_id",
+	"id", "dlq", "redrives", "created_at", "accepted_at", "signature", "job", "topic", "message_id", "correlation_id",
 	"error_type", "error_message", "error_stack", "metadata", "history", "payload",
 }
 
@@ -113,7 +113,7 @@ func (s *DeadLetters) addTo(t Tx, name string, entries []dlq.Entry) error {
 		signature := signatureOf(e.Failure)
 		failures[signature] = e.Failure
 		args = append(args, fullID(d.id, d.last+int64(i)+1), d.id, int64(e.Redrives), d.now, Micros(e.AcceptedAt), signature,
-			e.Topic, e.MessageID, e.CorrelationID, text(e.Failure.Type), text(e.Failure.Message), text(e.Failure.Stack),
+			text(e.Job), e.Topic, e.MessageID, e.CorrelationID, text(e.Failure.Type), text(e.Failure.Message), text(e.Failure.Stack),
 			metadata, e.Attempts.String(), orEmpty(e.Payload))
 	}
 	added, err := s.dialect.Insert(t, "dead_letters", letterColumns, args)
@@ -175,7 +175,7 @@ func (d seen) scanEntry(row Scanner, name string) (dlq.Entry, error) {
 	e := dlq.Entry{Queue: name}
 	var created, accepted int64
 	var metadata, history string
-	err := row.Scan(&e.ID, &e.Redrives, &created, &accepted, &e.Topic, &e.MessageID, &e.CorrelationID, &e.Failure.Type,
+	err := row.Scan(&e.ID, &e.Redrives, &created, &accepted, &e.Job, &e.Topic, &e.MessageID, &e.CorrelationID, &e.Failure.Type,
 		&e.Failure.Message, &e.Failure.Stack, &metadata, &history, &e.Payload)
 	if err != nil {
 		return e, err

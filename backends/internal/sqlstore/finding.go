@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	entryColumns = `id, redrives, created_at, accepted_at, topic, message_id, correlation_id, error_type, error_message, error_stack,
+	entryColumns = `id, redrives, created_at, accepted_at, job, topic, message_id, correlation_id, error_type, error_message, error_stack,
 		metadata, history, payload`
 	selectEntries   = `SELECT ` + entryColumns + ` FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`
 	selectEntriesOf = `
