@@ -18,7 +18,7 @@ const (
 	ActionViewPayload Action = "view_payload"
 	// ActionRetry is moving entries back, starting and stopping retry jobs, and importing export files into a main queue.
 	ActionRetry Action = "retry"
-	// ActionEdit is changing an entry's payload before it is moved back.
+	// ActionEdit is changing an entry's payload before it is moved back. Imports need it as well: a file may hold anything.
 	ActionEdit Action = "edit"
 	// ActionErase is erasing the entries of a DLQ.
 	ActionErase Action = "erase"

@@ -13,7 +13,7 @@ import (
 )
 
 var importRoutes = routes{
-	{method: http.MethodPost, pattern: "api/queues/{queue}/import", action: ActionExport, audit: "import",
+	{method: http.MethodPost, pattern: "api/queues/{queue}/import", action: ActionExport, also: ActionEdit, audit: "import",
 		params: []string{paramTarget}, streams: true, serve: importEntries},
 }
 

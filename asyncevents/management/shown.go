@@ -30,9 +30,9 @@ func (c *call) shown(entries ...dlq.Entry) []dlq.Entry {
 	return shown
 }
 
-// hidden returns the entry without its payload.
+// hidden returns the entry without its payload, and without its metadata, which may say the same.
 func hidden(entry dlq.Entry) dlq.Entry {
-	entry.Payload, entry.PayloadHidden = nil, true
+	entry.Payload, entry.Metadata, entry.PayloadHidden = nil, nil, true
 	return entry
 }
 

@@ -140,3 +140,14 @@ func TestNoDownloadPastARedactor(t *testing.T) {
 	assert.NotContains(t, page, "/download")
 	assert.Contains(t, page, record.ID)
 }
+
+// Metadata may say what a payload does, so it is seen by those who see payloads as they are.
+func TestMetadataIsHiddenWithPayloads(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	b.addEntry(dlq.Entry{MessageID: "m", Payload: []byte(`{}`), Metadata: map[string]string{"customer": "ann"}})
+	path := "api/queues/events/entries"
+	assert.Contains(t, b.do(http.MethodGet, path, "").text, `"metadata":{"customer":"ann"}`)
+	b.authorize = butFor(ActionViewPayload)
+	assert.NotContains(t, b.do(http.MethodGet, path, "").text, "ann")
+}
