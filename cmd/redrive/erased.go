@@ -9,12 +9,13 @@ import (
 var erasedCommand = command{
 	name: "erased", args: "QUEUE", least: 1, most: 1, about: "List what was erased and can still be restored, oldest first",
 	details: "ENTERED is when an entry was erased. How long it is kept is a setting of the service, a day by default.",
-	prepare: listOf("erased"),
+	prepare: listOf("erased", listErased),
 }
 
 var restoreCommand = command{
 	name: "restore", args: "QUEUE", least: 1, most: 1, about: "Put erased entries back into their DLQ",
-	details: "It puts back what matches, or everything. The entries come in anew, with other ids.",
+	details: "It puts back what matches, or everything. The entries come in anew, with other ids.\n" +
+		"It waits as long as the service takes; interrupting it may leave it half done.",
 	prepare: func(f *flag.FlagSet) action {
 		var which filter
 		which.register(f)
@@ -28,7 +29,7 @@ func (s *session) restore(ctx context.Context, queue string, which *filter) erro
 	if err := which.check("restore"); err != nil {
 		return err
 	}
-	r := &request{method: http.MethodPost, path: []string{"queues", queue, "erased", "restore"}}
+	r := &request{method: http.MethodPost, path: []string{"queues", queue, "erased", "restore"}, long: true}
 	if !which.empty() {
 		r.fields = which.fields()
 	}

@@ -22,6 +22,28 @@ func TestErasedIsRestored(t *testing.T) {
 	assert.EqualValues(t, 3, s.depth())
 }
 
+// What was erased is not said to be in the DLQ still.
+func TestErasedIsNotInTheDLQ(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.fail(3)
+	assert.Contains(t, s.run("erased", "events").stderr, "no entries erased from the DLQ of events")
+	assert.Contains(t, s.run("list", "events", "-limit", "1").stderr, "1 shown; there are 3 entries in the DLQ of events.")
+	s.ok("erase", "events", "-confirm", "3")
+	assert.Contains(t, s.run("erased", "events", "-limit", "1").stderr, "1 shown; there are 3 entries erased from the DLQ of events.")
+	assert.Contains(t, s.run("list", "events").stderr, "no entries in the DLQ of events")
+	assert.Contains(t, s.run("erased", "events", "-limit", "0").stderr, "redrive help erased")
+}
+
+// The service stops restoring when the client hangs up, so a long restoration is waited for.
+func TestRestoreIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.fail(2)
+	s.ok("erase", "events", "-confirm", "2")
+	assert.Equal(t, "2 restored\n", s.ok("restore", "events", "-timeout", "1ns"))
+}
+
 // Real filters reach a real server, and a job says what became of what it moved.
 func TestJobOfAFilter(t *testing.T) {
 	t.Parallel()

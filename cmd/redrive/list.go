@@ -13,13 +13,19 @@ var listCommand = command{
 	name: "list", args: "QUEUE", least: 1, most: 1, about: "List the entries of a DLQ, oldest first",
 	details: "A search through a large DLQ comes in parts; the command asks on by itself until it has enough.\n" +
 		"-output json prints each entry whole, one a line.",
-	prepare: listOf("entries"),
+	prepare: listOf("list", listEntries),
 }
 
-// listOf prepares a list of what stands in a DLQ, or of what was erased from it: the last part of the path says which.
-func listOf(what string) func(*flag.FlagSet) action {
+// What is listed, as the last part of the path says it.
+const (
+	listEntries = "entries"
+	listErased  = "erased"
+)
+
+// listOf prepares the command of that name, a list of what stands in a DLQ, or of what was erased from it.
+func listOf(command, what string) func(*flag.FlagSet) action {
 	return func(f *flag.FlagSet) action {
-		l := listing{what: what}
+		l := listing{command: command, what: what}
 		l.which.register(f)
 		l.limit.register(f, "entries")
 		return func(ctx context.Context, s *session, args []string) error {
@@ -64,25 +70,25 @@ func (l *limit) next(shown int) int {
 // listing is one run of the command.
 type listing struct {
 	*session
-	what, queue string
-	which       filter
-	limit       limit
-	shown       int
+	command, what, queue string
+	which                filter
+	limit                limit
+	shown                int
 }
 
 // entryPage is one page of a DLQ.
 type entryPage struct {
 	Entries    []json.RawMessage `json:"entries"`
 	NextCursor string            `json:"next_cursor"`
-	// Total is how many entries the whole DLQ holds.
+	// Total is how many entries there are without a filter.
 	Total int64 `json:"total"`
 }
 
 func (l *listing) run(ctx context.Context) error {
-	if err := l.limit.check("list"); err != nil {
+	if err := l.limit.check(l.command); err != nil {
 		return err
 	}
-	if err := l.which.check("list"); err != nil {
+	if err := l.which.check(l.command); err != nil {
 		return err
 	}
 	searching := l.newProgress(l.stderr)
@@ -154,9 +160,17 @@ func (l *listing) print(items []json.RawMessage) error {
 func (l *listing) conclude(last entryPage) error {
 	switch {
 	case l.shown == 0:
-		return newNothing(l.which.entries(0) + " in the DLQ of " + l.queue)
+		return newNothing(l.which.entries(0) + l.place())
 	case last.NextCursor != "":
-		l.say("%d shown; the DLQ holds %d entries. -limit or -all shows more", l.shown, last.Total)
+		l.say("%d shown; there are %s%s. -limit or -all shows more", l.shown, (&filter{}).entries(last.Total), l.place())
 	}
 	return nil
+}
+
+// place says where the listed entries are. What was erased stands in the DLQ no more.
+func (l *listing) place() string {
+	if l.what == listErased {
+		return " erased from the DLQ of " + l.queue
+	}
+	return " in the DLQ of " + l.queue
 }

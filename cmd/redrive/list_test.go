@@ -25,7 +25,7 @@ func TestListFollowsThePages(t *testing.T) {
 	assert.Len(t, seen, 250, "each once")
 	got = s.run("list", "events")
 	assert.Len(t, lines(got.stdout), 51, "a header and the default")
-	assert.Equal(t, "50 shown; the DLQ holds 250 entries. -limit or -all shows more\n", got.stderr)
+	assert.Equal(t, "50 shown; there are 250 entries in the DLQ of events. -limit or -all shows more\n", got.stderr)
 	got = s.run("list", "events", "-limit", "230")
 	assert.Len(t, lines(got.stdout), 231)
 	assert.Empty(t, s.run("list", "events", "-limit", "250").stderr)
