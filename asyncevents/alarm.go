@@ -16,7 +16,8 @@ const (
 	AlarmDepth AlarmKind = "depth"
 	// AlarmAge is a DLQ whose oldest entry, in seconds, is older than Alarms.MaxAge.
 	AlarmAge AlarmKind = "age"
-	// AlarmGrowth is a DLQ that grew by more entries within the last minute than Alarms.MaxGrowth.
+	// AlarmGrowth is a DLQ that grew by more entries a minute than Alarms.MaxGrowth, since a minute ago or, where it could not be
+	// looked into meanwhile, since the look before that.
 	AlarmGrowth AlarmKind = "growth"
 	// AlarmUnknown is a DLQ that could not be looked into several times in a row; Value says how often.
 	AlarmUnknown AlarmKind = "unknown"
@@ -27,7 +28,7 @@ type Alarm struct {
 	// Queue names the DLQ, Kind the condition.
 	Queue string
 	Kind  AlarmKind
-	// Raised is whether the condition begins; else it ends.
+	// Raised is whether the condition begins, or still holds after Alarms.Repeat; else it ends.
 	Raised bool
 	// Value is what was seen, Limit what it is compared with.
 	Value, Limit float64
@@ -54,6 +55,12 @@ const (
 	alarmClear = 0.9
 	// alarmPatience is how long Notify may take.
 	alarmPatience = 10 * time.Second
+	// alarmParting is how long a shutdown waits for Notify after its context ended.
+	alarmParting = time.Second
+	// alarmsUntold is how many alarms wait for Notify; there are 8 conditions.
+	alarmsUntold = 64
+	// alarmLook is how long one look may take: a store that hangs is one that cannot be looked into.
+	alarmLook = 5 * time.Second
 	// growthSpan is over which time growth is measured.
 	growthSpan = time.Minute
 )
@@ -68,8 +75,11 @@ type Alarms struct {
 	MaxGrowth int64
 	// Interval is how often it is looked. Defaults to 10 s.
 	Interval time.Duration
-	// Notify, when not nil, is told when an alarm begins and when it ends, at 90 % of the limit. One call runs at a time, and
-	// has 10 s; a panic is logged. All alarms are logged besides.
+	// Repeat is after how long an alarm that still holds is told again. Defaults to never.
+	Repeat time.Duration
+	// Notify, when not nil, is told when an alarm begins and when it ends, at 90 % of the limit. Its context ends after 10 s, and
+	// when that of Run does. One call runs at a time, in order, and watching goes on meanwhile; a panic and a call that takes
+	// longer are logged. All alarms are logged besides.
 	Notify func(ctx context.Context, alarm Alarm)
 }
 
@@ -81,6 +91,7 @@ func (a *Alarms) validate() error {
 	var faults []error
 	for name, value := range map[string]int64{
 		"MaxDepth": a.MaxDepth, "MaxAge": int64(a.MaxAge), "MaxGrowth": a.MaxGrowth, "Interval": int64(a.Interval),
+		"Repeat": int64(a.Repeat),
 	} {
 		if value < 0 {
 			faults = append(faults, fmt.Errorf("Alarms.%s must not be negative, not %d", name, value))

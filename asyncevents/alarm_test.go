@@ -23,13 +23,15 @@ type watched struct {
 	log    strings.Builder
 }
 
-func (d *watched) watch(a Alarms) *watch {
-	if a.Notify == nil {
-		a.Notify = func(_ context.Context, alarm Alarm) { d.alarms = append(d.alarms, alarm) }
-	}
+func (d *watched) watch(t *testing.T, a Alarms) *watch {
+	t.Helper()
+	s := &Service{cfg: (&Config{}).WithDefaults()}
+	telemetry, err := newTelemetry(s)
+	require.NoError(t, err)
 	return &watch{
-		Alarms: a, queue: EventsQueue, raised: map[AlarmKind]bool{}, log: slog.New(slog.NewTextHandler(&d.log, nil)),
-		stat: func(context.Context, string) (dlq.Stats, error) { return d.stats, d.err },
+		Alarms: a, queue: EventsQueue, told: map[AlarmKind]time.Time{}, log: slog.New(slog.NewTextHandler(&d.log, nil)),
+		stat:      func(context.Context, string) (dlq.Stats, error) { return d.stats, d.err },
+		telemetry: telemetry, tell: func(_ context.Context, alarm Alarm) { d.alarms = append(d.alarms, alarm) },
 	}
 }
 
@@ -47,7 +49,7 @@ func TestAlarmsAreToldOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d watched
-		w := d.watch(Alarms{MaxDepth: 100, MaxAge: time.Hour})
+		w := d.watch(t, Alarms{MaxDepth: 100, MaxAge: time.Hour})
 		at := func(depth int64) []string {
 			d.stats.Count = depth
 			w.look(t.Context())
@@ -72,7 +74,7 @@ func TestAlarmOfGrowth(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d watched
-		w := d.watch(Alarms{MaxGrowth: 50})
+		w := d.watch(t, Alarms{MaxGrowth: 50})
 		var told []string
 		for second := range 300 {
 			if second < 120 {
@@ -93,7 +95,7 @@ func TestAlarmOfGrowth(t *testing.T) {
 func TestAlarmOfBlindness(t *testing.T) {
 	t.Parallel()
 	var d watched
-	w := d.watch(Alarms{MaxDepth: 1})
+	w := d.watch(t, Alarms{MaxDepth: 1})
 	d.err = errors.New("store is down")
 	for range 2 {
 		w.look(t.Context())
@@ -109,33 +111,148 @@ func TestAlarmOfBlindness(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(d.log.String(), "cannot be looked into"))
 }
 
-// A Notify that panics or hangs stops nothing.
-func TestNotifyThatMisbehaves(t *testing.T) {
+// A store that hangs is one that does not answer.
+func TestAlarmOfHangingStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d watched
-		release := make(chan struct{})
-		calls := 0
-		w := d.watch(Alarms{MaxDepth: 1, Notify: func(context.Context, Alarm) {
-			if calls++; calls == 1 {
-				panic("boom")
-			}
-			<-release
-		}})
-		at := func(depth int64) time.Duration {
-			d.stats.Count = depth
-			began := time.Now()
-			w.look(t.Context())
-			return time.Since(began)
+		w := d.watch(t, Alarms{MaxDepth: 1})
+		w.stat = func(ctx context.Context, _ string) (dlq.Stats, error) {
+			<-ctx.Done()
+			return dlq.Stats{}, ctx.Err()
 		}
-		assert.Zero(t, at(2))
-		assert.Contains(t, d.log.String(), "boom")
-		assert.Equal(t, 10*time.Second, at(0), "it hangs, and is left alone")
-		assert.Equal(t, 10*time.Second, at(2))
-		assert.Contains(t, d.log.String(), "nobody was told")
+		began := time.Now()
+		for range alarmBlind {
+			w.look(t.Context())
+		}
+		assert.Equal(t, []string{"+unknown"}, d.told())
+		assert.Equal(t, alarmBlind*alarmLook, time.Since(began))
+	})
+}
+
+// What came while nobody could look is spread over that time.
+func TestGrowthAcrossAGap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var d watched
+		w := d.watch(t, Alarms{MaxGrowth: 50})
+		w.look(t.Context())
+		time.Sleep(10 * time.Minute)
+		d.stats.Count = 500 // 50 a minute
+		w.look(t.Context())
+		assert.Empty(t, d.told())
+		time.Sleep(10 * time.Minute)
+		d.stats.Count += 510
+		w.look(t.Context())
+		assert.Equal(t, []string{"+growth"}, d.told())
+		assert.Len(t, w.depths, 2, "older ones are forgotten")
+	})
+}
+
+func TestAlarmsRepeat(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var d watched
+		w := d.watch(t, Alarms{MaxDepth: 1, Repeat: time.Hour})
+		d.stats.Count = 2
+		for range 3 {
+			w.look(t.Context())
+			time.Sleep(59 * time.Minute)
+			w.look(t.Context())
+			assert.Equal(t, []string{"+depth"}, d.told())
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+// telling is a herald at work, and how to stop it.
+func telling(t *testing.T, log *strings.Builder, notify func(context.Context, Alarm)) (h *herald, stop func() time.Duration) {
+	h = newHerald(notify, slog.New(slog.NewTextHandler(log, nil)))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.run(ctx)
+	}()
+	return h, func() time.Duration {
+		began := time.Now()
+		cancel()
+		<-done
+		return time.Since(began)
+	}
+}
+
+func TestNotifyThatPanics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		calls := 0
+		h, stop := telling(t, &log, func(context.Context, Alarm) {
+			calls++
+			panic("boom")
+		})
+		h.hand(t.Context(), Alarm{})
+		h.hand(t.Context(), Alarm{})
+		synctest.Wait()
+		assert.Equal(t, 2, calls)
+		assert.Contains(t, log.String(), "panic: boom")
+		assert.Zero(t, stop())
+	})
+}
+
+// A Notify that hangs holds up nobody who hands something over. What waits is told in order once it returns.
+func TestNotifyThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		var values []float64
+		release := make(chan struct{})
+		h, stop := telling(t, &log, func(_ context.Context, a Alarm) {
+			<-release
+			values = append(values, a.Value)
+		})
+		h.hand(t.Context(), Alarm{Value: -1})
+		time.Sleep(alarmPatience + alarmParting)
+		synctest.Wait()
+		assert.Equal(t, 1, strings.Count(log.String(), "not returned in time"))
+		began := time.Now()
+		for i := range alarmsUntold + 1 {
+			h.hand(t.Context(), Alarm{Value: float64(i)})
+		}
+		assert.Zero(t, time.Since(began))
+		assert.Equal(t, 1, strings.Count(log.String(), "nobody was told"))
 		close(release)
-		assert.Zero(t, at(0))
-		assert.Equal(t, 3, calls)
+		synctest.Wait()
+		require.Len(t, values, alarmsUntold+1)
+		assert.IsIncreasing(t, values)
+		assert.Zero(t, stop())
+	})
+}
+
+// A shutdown waits for a Notify that obeys its context, and leaves another one behind.
+func TestShutdownDuringNotify(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		over := false
+		h, stop := telling(t, &log, func(ctx context.Context, _ Alarm) {
+			<-ctx.Done()
+			time.Sleep(time.Millisecond)
+			over = true
+		})
+		h.hand(t.Context(), Alarm{})
+		synctest.Wait()
+		assert.Equal(t, time.Millisecond, stop())
+		assert.True(t, over)
+		assert.Empty(t, log.String())
+
+		release := make(chan struct{})
+		h, stop = telling(t, &log, func(context.Context, Alarm) { <-release })
+		h.hand(t.Context(), Alarm{})
+		synctest.Wait()
+		assert.Equal(t, alarmParting, stop())
+		assert.Contains(t, log.String(), "left behind")
+		close(release)
 	})
 }
 

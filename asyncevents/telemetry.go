@@ -36,6 +36,7 @@ type telemetry struct {
 	attempts metric.Int64Counter
 	duration metric.Float64Histogram
 	latency  metric.Float64Histogram
+	alarms   metric.Int64Gauge
 
 	// What is the same for every event is made once: an attribute set is dear to make.
 	acceptSpan  []trace.SpanStartOption
@@ -62,7 +63,7 @@ func newTelemetry(s *Service) (*telemetry, error) {
 		t.gauges[l] = []metric.ObserveOption{option}
 	}
 	bounds := metric.WithExplicitBucketBoundaries(secondBounds...)
-	var errs [4]error
+	var errs [5]error
 	t.accepted, errs[0] = t.meter.Int64Counter("redrive.events.accepted",
 		metric.WithDescription("Events at intake, by outcome."))
 	t.attempts, errs[1] = t.meter.Int64Counter("redrive.attempts",
@@ -71,6 +72,8 @@ func newTelemetry(s *Service) (*telemetry, error) {
 		metric.WithDescription("How long an attempt took, by queue: a run of the processor, or a callback."))
 	t.latency, errs[3] = t.meter.Float64Histogram("redrive.queue.latency", metric.WithUnit("s"), bounds,
 		metric.WithDescription("Time from acceptance to the first attempt, by queue."))
+	t.alarms, errs[4] = t.meter.Int64Gauge("redrive.dlq.alarm",
+		metric.WithDescription("Whether an alarm of a DLQ is raised, 1 or 0, by kind: depth, age, growth, unknown."))
 	return t, errors.Join(errs[:]...)
 }
 
@@ -187,6 +190,15 @@ func outcomeOf(s *Settlement, stored bool) string {
 		return string(s.Callback)
 	}
 	return string(s.Status)
+}
+
+// alarm measures whether an alarm is raised.
+func (t *telemetry) alarm(ctx context.Context, queue string, kind AlarmKind, raised bool) {
+	value := int64(0)
+	if raised {
+		value = 1
+	}
+	t.alarms.Record(ctx, value, metric.WithAttributes(attribute.String("queue", queue), attribute.String("kind", string(kind))))
 }
 
 // observe registers what is read from the store when metrics are collected, and returns how to end that.

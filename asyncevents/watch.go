@@ -3,8 +3,8 @@ package asyncevents
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/redrive-go/redrive/dlq"
@@ -15,10 +15,15 @@ func (s *Service) watch(ctx context.Context) error {
 	if s.cfg.Alarms == nil {
 		return nil
 	}
+	h := newHerald(s.cfg.Alarms.Notify, s.cfg.Logger)
+	var telling sync.WaitGroup
+	telling.Go(func() { h.run(ctx) })
+	defer telling.Wait()
 	watches := make([]*watch, 0, 2)
 	for _, queue := range Queues() {
 		watches = append(watches, &watch{
-			Alarms: *s.cfg.Alarms, queue: queue, stat: s.letters.Stat, log: s.cfg.Logger, raised: map[AlarmKind]bool{},
+			Alarms: *s.cfg.Alarms, queue: queue, stat: s.letters.Stat, log: s.cfg.Logger,
+			telemetry: s.telemetry, tell: h.hand, told: map[AlarmKind]time.Time{},
 		})
 	}
 	ticker := time.NewTicker(cmp.Or(s.cfg.Alarms.Interval, DefaultAlarmInterval))
@@ -38,13 +43,14 @@ func (s *Service) watch(ctx context.Context) error {
 // watch is what is remembered of a DLQ between two looks.
 type watch struct {
 	Alarms
-	queue  string
-	stat   func(context.Context, string) (dlq.Stats, error)
-	log    *slog.Logger
-	raised map[AlarmKind]bool
-	blind  int       // looks in a row that failed
-	depths []depthAt // of the last minute, the oldest first
-	busy   chan struct{}
+	queue     string
+	stat      func(context.Context, string) (dlq.Stats, error)
+	log       *slog.Logger
+	telemetry *telemetry
+	tell      func(context.Context, Alarm)
+	told      map[AlarmKind]time.Time // when an alarm that is raised was last told
+	blind     int                     // looks in a row that failed
+	depths    []depthAt               // of the last minute, the oldest first
 }
 
 // depthAt is how many entries a DLQ held.
@@ -54,7 +60,7 @@ type depthAt struct {
 }
 
 func (w *watch) look(ctx context.Context) {
-	stats, err := w.stat(ctx, w.queue)
+	stats, err := w.size(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return
@@ -73,64 +79,45 @@ func (w *watch) look(ctx context.Context) {
 		age = time.Since(stats.OldestAt)
 	}
 	w.judge(ctx, AlarmAge, age.Seconds(), w.MaxAge.Seconds())
-	w.judge(ctx, AlarmGrowth, float64(w.growth(stats.Count)), float64(w.MaxGrowth))
+	w.judge(ctx, AlarmGrowth, w.growth(stats.Count), float64(w.MaxGrowth))
 }
 
-// growth is by how many entries the DLQ grew within the last minute. What was moved or erased meanwhile does not count for it.
-func (w *watch) growth(count int64) int64 {
+func (w *watch) size(ctx context.Context) (dlq.Stats, error) {
+	ctx, cancel := context.WithTimeout(ctx, alarmLook)
+	defer cancel()
+	return w.stat(ctx, w.queue)
+}
+
+// growth is by how many entries a minute the DLQ grew, net of what was moved or erased meanwhile. Less than a minute counts as
+// one, so that a few entries just after the start are no flood, and more as what it is.
+func (w *watch) growth(count int64) float64 {
 	now := time.Now()
+	w.depths = append(w.depths, depthAt{now, count})
 	for len(w.depths) > 1 && now.Sub(w.depths[1].at) >= growthSpan {
 		w.depths = w.depths[1:]
 	}
-	w.depths = append(w.depths, depthAt{now, count})
-	return max(0, count-w.depths[0].count)
+	first := w.depths[0]
+	return max(0, float64(count-first.count)) / max(now.Sub(first.at), growthSpan).Minutes()
 }
 
-// judge raises or ends an alarm. One is over when what is seen is well below the limit.
+// judge raises, repeats or ends an alarm. One is over when what is seen is well below the limit.
 func (w *watch) judge(ctx context.Context, kind AlarmKind, value, limit float64) {
-	raised := value > limit || w.raised[kind] && value > limit*alarmClear
-	if limit <= 0 || raised == w.raised[kind] {
+	if limit <= 0 {
 		return
 	}
-	w.raised[kind] = raised
-	alarm := Alarm{Queue: w.queue, Kind: kind, Raised: raised, Value: value, Limit: limit, At: time.Now().UTC()}
+	told, held := w.told[kind]
+	raised := value > limit || held && value > limit*alarmClear
+	w.telemetry.alarm(ctx, w.queue, kind, raised)
+	now := time.Now()
+	if raised == held && (!raised || w.Repeat == 0 || now.Sub(told) < w.Repeat) {
+		return
+	}
+	if raised {
+		w.told[kind] = now
+	} else {
+		delete(w.told, kind)
+	}
+	alarm := Alarm{Queue: w.queue, Kind: kind, Raised: raised, Value: value, Limit: limit, At: now.UTC()}
 	w.log.WarnContext(ctx, alarm.String(), "queue", w.queue, "kind", kind, "raised", raised, "value", value, "limit", limit)
-	if w.Notify != nil {
-		w.notify(ctx, alarm)
-	}
-}
-
-// notify tells the host. A call that does not return in time is left alone, and the next one waits for it as long.
-func (w *watch) notify(ctx context.Context, alarm Alarm) {
-	ctx, cancel := context.WithTimeout(ctx, alarmPatience)
-	defer cancel()
-	if !ended(ctx, w.busy) {
-		w.log.ErrorContext(ctx, "nobody was told of an alarm: an earlier call of Notify has not returned", "alarm", alarm.String())
-		return
-	}
-	done := make(chan struct{})
-	w.busy = done
-	go func() {
-		defer close(done)
-		defer func() {
-			if p := recover(); p != nil {
-				w.log.ErrorContext(ctx, "Notify panicked", "alarm", alarm.String(), "panic", fmt.Sprint(p))
-			}
-		}()
-		w.Notify(ctx, alarm)
-	}()
-	ended(ctx, done)
-}
-
-// ended waits until a call has ended, or ctx. A nil channel is of no call.
-func ended(ctx context.Context, done chan struct{}) bool {
-	if done == nil {
-		return true
-	}
-	select {
-	case <-done:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	w.tell(ctx, alarm)
 }

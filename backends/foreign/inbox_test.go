@@ -103,7 +103,10 @@ func (b brief) Subscribe(ctx context.Context, topic string) (<-chan *message.Mes
 		defer cancel()
 		defer close(out)
 		select {
-		case msg := <-messages:
+		case msg, open := <-messages:
+			if !open { // the subscription ended first
+				return
+			}
 			out <- msg
 			<-msg.Acked()
 			<-msg.Context().Done()
