@@ -118,44 +118,32 @@ func (f *fake) Job(ctx context.Context, queue string) (retry.Job, error) {
 	return retry.Job{}, retry.ErrNoJob
 }
 
-func (f *fake) Stop(ctx context.Context, queue string) (retry.Job, error) {
-	unlock, err := f.lock(ctx)
-	if err != nil {
-		return retry.Job{}, err
-	}
-	defer unlock()
-	held, ok := f.jobs[queue]
-	if !ok || held.State.Ended() {
-		return retry.Job{}, retry.ErrNoJob
-	}
-	held.State = retry.StateStopping
-	return held.Job, nil
-}
-
 func (f *fake) Jobs(context.Context, string, string, int) ([]retry.Job, error) { return nil, errAway }
 
+func (f *fake) Stop(ctx context.Context, queue string) (retry.Job, error) {
+	return f.turn(ctx, queue, (*retry.Job).Stop)
+}
+
 func (f *fake) Pause(ctx context.Context, queue string) (retry.Job, error) {
-	return f.turn(ctx, queue, retry.StatePaused, func(s retry.State) bool { return !s.Ended() }, retry.ErrNoJob)
+	return f.turn(ctx, queue, (*retry.Job).Pause)
 }
 
 func (f *fake) Resume(ctx context.Context, queue string) (retry.Job, error) {
-	return f.turn(ctx, queue, retry.StateRunning, func(s retry.State) bool { return s == retry.StatePaused }, retry.ErrNotPaused)
+	return f.turn(ctx, queue, (*retry.Job).Resume)
 }
 
-func (f *fake) turn(
-	ctx context.Context, queue string, to retry.State, may func(retry.State) bool, otherwise error,
-) (retry.Job, error) {
+func (f *fake) turn(ctx context.Context, queue string, decide func(*retry.Job) error) (retry.Job, error) {
 	unlock, err := f.lock(ctx)
 	if err != nil {
 		return retry.Job{}, err
 	}
 	defer unlock()
 	held, ok := f.jobs[queue]
-	if !ok || !may(held.State) {
-		return retry.Job{}, otherwise
+	if !ok {
+		return retry.Job{}, retry.ErrNoJob
 	}
-	if held.State = to; to == retry.StateRunning {
-		held.State = held.Resumed()
+	if err := decide(&held.Job); err != nil {
+		return retry.Job{}, err
 	}
 	return held.Job, nil
 }
@@ -184,16 +172,7 @@ func (f *fake) Save(ctx context.Context, owner string, job retry.Job) error {
 	if held == nil || held.ID != job.ID || held.owner != owner || held.State.Ended() {
 		return retry.ErrLeaseLost
 	}
-	if held.State.Overrules(job.State) {
-		job.State = held.State
-	}
-	job.Moved, job.Outcome, job.Options = held.Moved, held.Outcome, held.Options
-	if job.Batches == held.Batches {
-		job.BatchMoved = held.BatchMoved
-	} else {
-		job.BatchMoved = 0
-	}
-	held.Job, held.until = job, time.Now().Add(held.lease)
+	held.Job, held.until = job.SavedOver(held.Job), time.Now().Add(held.lease)
 	return nil
 }
 

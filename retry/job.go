@@ -47,11 +47,6 @@ const (
 // Ended is whether a job in this state does nothing any more.
 func (s State) Ended() bool { return s == StateStopped || s == StateCompleted || s == StateFailed }
 
-// Overrules is whether a state that somebody asked for stands although the worker of the job, which did not know, saves another one.
-func (s State) Overrules(saved State) bool {
-	return (s == StateStopping || s == StatePaused) && !saved.Ended()
-}
-
 // Options are what a retry job is started with.
 type Options struct {
 	// Criteria says which entries are meant, as the Mover understands it; "" for all of them. It is a dlq.Filter's.
@@ -149,14 +144,6 @@ func (j Job) Remaining() int64 {
 	return max(0, j.Total-j.Moved)
 }
 
-// Resumed is the state that a paused job goes on in: it may have to wait for the outcome of its canary again.
-func (j Job) Resumed() State {
-	if j.isCanary() {
-		return StateCanary
-	}
-	return StateRunning
-}
-
 // MaxJobs is how many jobs of a queue a Store keeps at least.
 const MaxJobs = 1000
 
@@ -170,20 +157,17 @@ type Store interface {
 	// Jobs returns the jobs of a queue, the latest first, at most limit of them; those that were started before the one named
 	// before, when that is not empty. One that is not known is followed by none.
 	Jobs(ctx context.Context, queue, before string, limit int) ([]Job, error)
-	// Stop turns the state of the running job into StateStopping and returns the job, or ErrNoJob when none runs.
+	// Stop does Job.Stop to the running job and returns it, or ErrNoJob when none runs.
 	Stop(ctx context.Context, queue string) (Job, error)
-	// Pause turns the state of the running job into StatePaused and returns the job. It returns ErrNoJob when none runs; one that is
-	// stopping or paused stays as it is.
+	// Pause does Job.Pause to the running job and returns it, or ErrNoJob when none runs.
 	Pause(ctx context.Context, queue string) (Job, error)
-	// Resume turns StatePaused into what Job.Resumed says and returns the job. It returns ErrNotPaused for a job in another state,
-	// and ErrNoJob where there never was one.
+	// Resume does Job.Resume to the latest job and returns it. It returns ErrNotPaused for a job in another state, and ErrNoJob
+	// where there never was one.
 	Resume(ctx context.Context, queue string) (Job, error)
 	// Claim leases the queue's job to owner, or returns ErrNoJob if it has ended or is paused; also while another owner holds
 	// it. An owner that dies loses it after lease; an owner that holds it gets it again, renewed.
 	Claim(ctx context.Context, queue, owner string, lease time.Duration) (Job, error)
-	// Save overwrites the job except Options, Outcome, Moved and BatchMoved, which the stores of dead letters and events move on, while
-	// owner holds it, and renews its lease; otherwise it returns ErrLeaseLost. A state that Overrules the saved one stays. When
-	// Batches grows, BatchMoved starts again at 0.
+	// Save puts Job.SavedOver in the job's place while owner holds it, and renews its lease; otherwise it returns ErrLeaseLost.
 	Save(ctx context.Context, owner string, job Job) error
 	// Settings returns the stored settings, or the defaults.
 	Settings(ctx context.Context) (Settings, error)

@@ -66,28 +66,19 @@ func (j *jobs) Jobs(ctx context.Context, queue, before string, limit int) (found
 	return found, nil
 }
 
+// Stop asks the running job to stop.
+func (j *jobs) Stop(ctx context.Context, queue string) (retry.Job, error) {
+	return j.turn(ctx, "stop", queue, (*retry.Job).Stop)
+}
+
 // Pause has the running job move nothing.
 func (j *jobs) Pause(ctx context.Context, queue string) (retry.Job, error) {
-	return j.turn(ctx, "pause", queue, func(job *retry.Job) error {
-		if job.State.Ended() {
-			return retry.ErrNoJob
-		}
-		if job.State != retry.StateStopping {
-			job.State, job.NextBatchAt = retry.StatePaused, time.Time{}
-		}
-		return nil
-	})
+	return j.turn(ctx, "pause", queue, (*retry.Job).Pause)
 }
 
 // Resume has a paused job go on.
 func (j *jobs) Resume(ctx context.Context, queue string) (retry.Job, error) {
-	return j.turn(ctx, "resume", queue, func(job *retry.Job) error {
-		if job.State != retry.StatePaused {
-			return retry.ErrNotPaused
-		}
-		job.State = job.Resumed()
-		return nil
-	})
+	return j.turn(ctx, "resume", queue, (*retry.Job).Resume)
 }
 
 // turn changes the latest job of a queue, unless decide refuses.
@@ -119,17 +110,6 @@ func (j *jobs) Job(ctx context.Context, queue string) (retry.Job, error) {
 	return retry.Job{}, fmt.Errorf("memory: read retry job of %q: %w", queue, retry.ErrNoJob)
 }
 
-// Stop asks the running job to stop.
-func (j *jobs) Stop(ctx context.Context, queue string) (retry.Job, error) {
-	return j.turn(ctx, "stop", queue, func(job *retry.Job) error {
-		if job.State.Ended() {
-			return retry.ErrNoJob
-		}
-		job.State = retry.StateStopping
-		return nil
-	})
-}
-
 // Claim leases the queue's job.
 func (j *jobs) Claim(ctx context.Context, queue, owner string, lease time.Duration) (retry.Job, error) {
 	if err := j.lock(ctx, "claim retry job of %q", queue); err != nil {
@@ -157,21 +137,9 @@ func (j *jobs) Save(ctx context.Context, owner string, job retry.Job) error {
 	if latest == nil || latest.ID != job.ID || latest.State.Ended() || !latest.heldBy(owner, now) {
 		return fmt.Errorf("memory: save retry job %q: %w", job.ID, retry.ErrLeaseLost)
 	}
-	latest.Job = saved(latest.Job, job)
+	latest.Job = job.SavedOver(latest.Job)
 	latest.until = now.Add(latest.lease)
 	return nil
-}
-
-// saved is what stands after job was saved over present.
-func saved(present, job retry.Job) retry.Job {
-	job.Options, job.Outcome, job.Moved, job.BatchMoved = present.Options, present.Outcome, present.Moved, present.BatchMoved
-	if job.Batches > present.Batches {
-		job.BatchMoved = 0
-	}
-	if present.State.Overrules(job.State) {
-		job.State = present.State
-	}
-	return job
 }
 
 // Settings returns the settings.

@@ -186,39 +186,19 @@ func (s *Jobs) Jobs(ctx context.Context, queue, before string, limit int) (jobs 
 	return jobs, s.failure("list", queue, err)
 }
 
+// Stop implements retry.Store.
+func (s *Jobs) Stop(ctx context.Context, queue string) (retry.Job, error) {
+	return s.change(ctx, "stop", queue, (*jobRow).Stop)
+}
+
 // Pause implements retry.Store.
 func (s *Jobs) Pause(ctx context.Context, queue string) (retry.Job, error) {
-	return s.change(ctx, "pause", queue, func(j *jobRow) error {
-		if j.State.Ended() {
-			return retry.ErrNoJob
-		}
-		if j.State != retry.StateStopping {
-			j.State, j.NextBatchAt = retry.StatePaused, time.Time{}
-		}
-		return nil
-	})
+	return s.change(ctx, "pause", queue, (*jobRow).Pause)
 }
 
 // Resume implements retry.Store.
 func (s *Jobs) Resume(ctx context.Context, queue string) (retry.Job, error) {
-	return s.change(ctx, "resume", queue, func(j *jobRow) error {
-		if j.State != retry.StatePaused {
-			return retry.ErrNotPaused
-		}
-		j.State = j.Resumed()
-		return nil
-	})
-}
-
-// Stop implements retry.Store.
-func (s *Jobs) Stop(ctx context.Context, queue string) (retry.Job, error) {
-	return s.change(ctx, "stop", queue, func(j *jobRow) error {
-		if j.State.Ended() {
-			return retry.ErrNoJob
-		}
-		j.State = retry.StateStopping
-		return nil
-	})
+	return s.change(ctx, "resume", queue, (*jobRow).Resume)
 }
 
 // Claim implements retry.Store.
@@ -238,14 +218,7 @@ func (s *Jobs) Save(ctx context.Context, owner string, job retry.Job) error {
 		if j.ID != job.ID || j.owner != owner || j.leaseUntil <= j.now {
 			return retry.ErrLeaseLost
 		}
-		if !j.State.Overrules(job.State) {
-			j.State = job.State
-		}
-		if job.Batches > j.Batches {
-			j.BatchMoved = 0
-		}
-		j.Batches, j.Total, j.Error, j.After = job.Batches, job.Total, job.Error, job.After
-		j.NextBatchAt, j.EndedAt = job.NextBatchAt, job.EndedAt
+		j.Job = job.SavedOver(j.Job)
 		j.leaseUntil = j.now + j.lease
 		return nil
 	})
