@@ -51,34 +51,41 @@ func (m *Manager) remove(
 	if count != confirm {
 		return 0, 0, fmt.Errorf("dlq: erase from %s: %w", queue, &CountError{Confirmed: confirm, Present: count})
 	}
-	removed, err = m.removeFound(ctx, &search{Queue: queue, Filter: filter, UpTo: upTo}, step)
+	removed, err = m.removeFound(ctx, queue, filter, upTo, step)
 	if err != nil {
 		err = fmt.Errorf("dlq: erase from %s, %d erased: %w", queue, removed, err)
 	}
 	return removed, upTo, err
 }
 
-// removeFound takes what a search finds out of its DLQ. Without a filter nothing needs to be read.
-func (m *Manager) removeFound(ctx context.Context, s *search, step removal) (removed int64, err error) {
-	for !s.done {
-		which := Selection{UpTo: s.UpTo, Limit: eraseChunk}
-		if !s.Filter.IsZero() {
-			found, err := m.look(ctx, s, eraseChunk)
-			if err != nil {
-				return removed, err
-			}
-			if which = (Selection{IDs: idsOf(found)}); len(found) == 0 {
-				continue
-			}
-		} else if s.UpTo == 0 {
-			break
+// removeFound takes what a filter means out of a DLQ, up to an id when that is not 0.
+func (m *Manager) removeFound(
+	ctx context.Context, queue string, filter Filter, upTo int64, step removal,
+) (removed int64, err error) {
+	if filter.IsZero() {
+		return removeUpTo(ctx, upTo, step)
+	}
+	s, err := newSearch(queue, filter, 0, upTo)
+	for err == nil && !s.done {
+		var found []Entry
+		if found, err = m.look(ctx, s, eraseChunk); err != nil || len(found) == 0 {
+			continue
 		}
-		n, err := step(ctx, which)
-		if err != nil {
+		var n int64
+		n, err = step(ctx, Selection{IDs: idsOf(found)})
+		removed += n
+	}
+	return removed, err
+}
+
+// removeUpTo takes everything up to an id out of a DLQ: nothing of it needs to be read.
+func removeUpTo(ctx context.Context, upTo int64, step removal) (removed int64, err error) {
+	for upTo > 0 {
+		n, err := step(ctx, Selection{UpTo: upTo, Limit: eraseChunk})
+		if err != nil || n == 0 {
 			return removed, err
 		}
 		removed += n
-		s.done = s.done || s.Filter.IsZero() && n == 0
 	}
 	return removed, nil
 }

@@ -38,7 +38,7 @@ func (m *Manager) Restore(ctx context.Context, queue string, filter Filter) (res
 	if err != nil {
 		return 0, err
 	}
-	restored, err = m.removeFound(ctx, &search{Queue: from, Filter: filter, UpTo: stats.Newest}, m.transfer(from, queue))
+	restored, err = m.removeFound(ctx, from, filter, stats.Newest, m.transfer(from, queue))
 	if err != nil {
 		err = fmt.Errorf("dlq: restore %s, %d restored: %w", queue, restored, err)
 	}
@@ -50,8 +50,8 @@ func (m *Manager) Restore(ctx context.Context, queue string, filter Filter) (res
 
 // Purge erases for good what was discarded from a DLQ before that time, and returns how many entries those were.
 func (m *Manager) Purge(ctx context.Context, queue string, before time.Time) (purged int64, err error) {
-	s := &search{Queue: erasedQueue(queue), Filter: Filter{To: before}}
-	purged, err = m.removeFound(ctx, s, m.erase(s.Queue))
+	from := erasedQueue(queue)
+	purged, err = m.removeFound(ctx, from, Filter{To: before}, 0, m.erase(from))
 	if err != nil {
 		err = fmt.Errorf("dlq: purge %s, %d purged: %w", queue, purged, err)
 	}

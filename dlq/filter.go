@@ -150,9 +150,9 @@ func (m *matcher) matches(e *Entry) bool {
 // Select passes on those of entries that the filter means, and the error that ends them.
 func (f *Filter) Select(entries iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		m := newMatcher(f)
+		m, lookup := newMatcher(f), f.lookup()
 		for entry, err := range entries {
-			meant := err != nil || f.looksUp(&entry) && m.matches(&entry)
+			meant := err != nil || lookup.Meets(&entry, entry.Failure.Signature) && m.matches(&entry)
 			if meant && !yield(entry, err) {
 				return
 			}
@@ -160,12 +160,9 @@ func (f *Filter) Select(entries iter.Seq2[Entry, error]) iter.Seq2[Entry, error]
 	}
 }
 
-// looksUp is whether a store would have found the entry.
-func (f *Filter) looksUp(e *Entry) bool {
-	return (f.CorrelationID == "" || f.CorrelationID == e.CorrelationID) &&
-		(f.From.IsZero() || !e.CreatedAt.Before(f.From)) &&
-		(f.To.IsZero() || e.CreatedAt.Before(f.To)) &&
-		(f.Signature == "" || f.Signature == e.Failure.Signature())
+// lookup is what of the filter a store looks up.
+func (f *Filter) lookup() ListParams {
+	return ListParams{CorrelationID: f.CorrelationID, Signature: f.Signature, From: f.From, To: f.To}
 }
 
 func (m *matcher) inFailure(e *Entry, text string) bool {

@@ -45,16 +45,15 @@ func (m *Manager) moveFound(ctx context.Context, b retry.Batch) (retry.Moved, er
 	if err != nil {
 		return retry.Moved{}, err
 	}
-	s := &search{Queue: b.Queue, Filter: filter, After: b.After, UpTo: b.UpTo}
-	var found []Entry
-	for looked := 0; !s.done && len(found) < b.Limit && looked < lookMost; looked += s.read {
-		more, err := m.look(ctx, s, b.Limit-len(found))
-		if err != nil {
-			return retry.Moved{}, err
-		}
-		found = append(found, more...)
+	s, err := newSearch(b.Queue, filter, b.After, b.UpTo)
+	if err != nil {
+		return retry.Moved{}, err
 	}
-	moved := retry.Moved{After: s.After, Done: s.done}
+	found, err := m.find(ctx, s, b.Limit)
+	if err != nil {
+		return retry.Moved{}, err
+	}
+	moved := retry.Moved{After: s.after, Done: s.done}
 	if len(found) == 0 {
 		return moved, nil
 	}

@@ -46,18 +46,18 @@ func (m *Manager) List(ctx context.Context, queue string, q Query) (Page, error)
 	if err != nil {
 		return Page{}, err
 	}
-	s := &search{Queue: queue, Filter: q.Filter, After: after}
-	page := Page{Entries: []Entry{}, Total: stats.Count}
-	limit := pageSize(q.Limit)
-	for looked := 0; !s.done && len(page.Entries) < limit && looked < lookMost; looked += s.read {
-		found, err := m.look(ctx, s, limit-len(page.Entries))
-		if err != nil {
-			return Page{}, fmt.Errorf("dlq: list %s: %w", queue, err)
-		}
-		page.Entries = append(page.Entries, found...)
+	s, err := newSearch(queue, q.Filter, after, 0)
+	if err != nil {
+		return Page{}, fmt.Errorf("dlq: list %s: %w", queue, err)
 	}
+	limit := pageSize(q.Limit)
+	found, err := m.find(ctx, s, limit)
+	if err != nil {
+		return Page{}, fmt.Errorf("dlq: list %s: %w", queue, err)
+	}
+	page := Page{Entries: append([]Entry{}, found...), Total: stats.Count}
 	if !s.done {
-		page.NextCursor = formatCursor(s.After)
+		page.NextCursor = formatCursor(s.after)
 	}
 	page.Complete = s.done || len(page.Entries) == limit
 	return page, nil
@@ -78,7 +78,11 @@ func (m *Manager) Count(ctx context.Context, queue string, filter Filter) (count
 	if err != nil || filter.IsZero() || stats.Count == 0 {
 		return stats.Count, stats.Newest, err
 	}
-	for s := (&search{Queue: queue, Filter: filter, UpTo: stats.Newest}); !s.done; {
+	s, err := newSearch(queue, filter, 0, stats.Newest)
+	if err != nil {
+		return 0, 0, fmt.Errorf("dlq: count in %s: %w", queue, err)
+	}
+	for !s.done {
 		found, err := m.look(ctx, s, lookChunk)
 		if err != nil {
 			return 0, 0, fmt.Errorf("dlq: count in %s: %w", queue, err)
@@ -90,28 +94,43 @@ func (m *Manager) Count(ctx context.Context, queue string, filter Filter) (count
 
 // search goes through a DLQ, piece by piece.
 type search struct {
-	Queue  string
-	Filter Filter
-	UpTo   int64 // the largest id that is looked at; 0 for all
-	After  int64 // the id up to which the search has looked
-	read   int   // how many entries the latest piece read
-	done   bool  // there is nothing after After
+	*matcher
+	queue string
+	upTo  int64 // the largest id that is looked at; 0 for all
+	after int64 // the id up to which the search has looked
+	read  int   // how many entries the latest piece read
+	done  bool  // there is nothing after that
+}
+
+// newSearch returns a search for what a filter means, or ErrBadFilter.
+func newSearch(queue string, filter Filter, after, upTo int64) (*search, error) {
+	if err := filter.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadFilter, err)
+	}
+	return &search{matcher: newMatcher(&filter), queue: queue, after: after, upTo: upTo}, nil
+}
+
+// find returns the next entries that are meant, at most limit of them, as far as one answer looks.
+func (m *Manager) find(ctx context.Context, s *search, limit int) (found []Entry, err error) {
+	for looked := 0; !s.done && len(found) < limit && looked < lookMost; looked += s.read {
+		more, err := m.look(ctx, s, limit-len(found))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
 }
 
 // look reads the next entries, and returns those that are meant, at most limit of them.
 func (m *Manager) look(ctx context.Context, s *search, limit int) (found []Entry, err error) {
-	if err := s.Filter.Validate(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBadFilter, err)
-	}
-	matcher, chunk := newMatcher(&s.Filter), lookChunk
-	if s.Filter.isLookup() {
+	chunk := lookChunk
+	if s.filter.isLookup() {
 		chunk = min(chunk, limit)
 	}
-	f := &s.Filter
-	entries, err := m.store.List(ctx, ListParams{
-		Queue: s.Queue, After: s.After, UpTo: s.UpTo, Limit: chunk + 1,
-		CorrelationID: f.CorrelationID, Signature: f.Signature, From: f.From, To: f.To,
-	})
+	params := s.filter.lookup()
+	params.Queue, params.After, params.UpTo, params.Limit = s.queue, s.after, s.upTo, chunk+1
+	entries, err := m.store.List(ctx, params)
 	if err != nil {
 		return nil, err
 	}
@@ -122,8 +141,8 @@ func (m *Manager) look(ctx context.Context, s *search, limit int) (found []Entry
 			s.done, entries = false, entries[:i]
 			break
 		}
-		s.After = entries[i].ID
-		if matcher.matches(&entries[i]) {
+		s.after = entries[i].ID
+		if s.matches(&entries[i]) {
 			found = append(found, entries[i])
 		}
 	}

@@ -66,6 +66,15 @@ type ListParams struct {
 	Limit int
 }
 
+// Meets is whether an entry is of the event, the cause and the time that are asked for: for stores that do not look that up. signature
+// returns that of its failure, and is called only where it matters.
+func (p *ListParams) Meets(e *Entry, signature func() string) bool {
+	return (p.CorrelationID == "" || p.CorrelationID == e.CorrelationID) &&
+		(p.From.IsZero() || !e.CreatedAt.Before(p.From)) &&
+		(p.To.IsZero() || e.CreatedAt.Before(p.To)) &&
+		(p.Signature == "" || p.Signature == signature())
+}
+
 // Selection says which entries leave a DLQ: those in IDs, or else the oldest Limit entries with an id of at most UpTo.
 type Selection struct {
 	// IDs names the entries. When it is set, UpTo and Limit are not read.

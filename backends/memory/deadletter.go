@@ -31,10 +31,7 @@ func newDeadLetter(entry *dlq.Entry) *deadLetter {
 
 // meets is whether the letter is among those that a list asks for by what it is.
 func (l *deadLetter) meets(p *dlq.ListParams) bool {
-	return (p.CorrelationID == "" || l.entry.CorrelationID == p.CorrelationID) &&
-		(p.Signature == "" || l.signature == p.Signature) &&
-		(p.From.IsZero() || !l.entry.CreatedAt.Before(p.From)) &&
-		(p.To.IsZero() || l.entry.CreatedAt.Before(p.To))
+	return p.Meets(&l.entry, func() string { return l.signature })
 }
 
 // shown returns a copy for a caller.
