@@ -121,11 +121,11 @@ func (s *DeadLetters) addTo(t Tx, name string, entries []dlq.Entry) error {
 		return err
 	}
 	// Entries of messages that stand there already were passed over.
-	found, err := causesOf(t, countCauses, fullID(d.id, d.last+1), fullID(d.id, d.last+int64(len(entries))))
-	if err == nil {
-		err = found.join(t, s.dialect, d, failures)
+	found := causes{}
+	if err := found.add(t, countCauses, fullID(d.id, d.last+1), fullID(d.id, d.last+int64(len(entries)))); err != nil {
+		return err
 	}
-	if err != nil {
+	if err := found.join(t, s.dialect, d, failures); err != nil {
 		return err
 	}
 	return d.count(t, int64(len(entries)), added)

@@ -29,28 +29,27 @@ func (s *DeadLetters) Erase(ctx context.Context, p dlq.EraseParams) (erased int6
 
 func (s *DeadLetters) erase(t Tx, d held, which *dlq.Selection) (erased, last int64, err error) {
 	runs, err := s.runs(t, d, which)
-	for _, run := range runs {
-		if err != nil {
-			break
-		}
-		var removed int64
-		removed, err = eraseRun(t, d, run)
-		erased, last = erased+removed, run.upTo
-	}
-	if err != nil || erased == 0 {
+	if err != nil {
 		return 0, 0, err
 	}
-	return erased, last, d.count(t, 0, -erased)
+	if erased, err = eraseRuns(t, d, runs); err != nil || erased == 0 {
+		return 0, 0, err
+	}
+	return erased, runs[len(runs)-1].upTo, d.count(t, 0, -erased)
 }
 
-// eraseRun removes all entries of a run. The DLQ's count is the caller's.
-func eraseRun(t Tx, d held, run span) (int64, error) {
-	leaving, err := causesOf(t, countCauses, run.after+1, run.upTo)
-	if err == nil {
-		err = leaving.leave(t, d)
+// eraseRuns removes all entries of runs, and counts their causes. The DLQ's own count is the caller's.
+func eraseRuns(t Tx, d held, runs []span) (erased int64, err error) {
+	leaving := causes{}
+	for _, run := range runs {
+		if err := leaving.add(t, countCauses, run.after+1, run.upTo); err != nil {
+			return 0, err
+		}
+		removed, err := t.Exec(deleteEntries, run.after+1, run.upTo)
+		if err != nil {
+			return 0, err
+		}
+		erased += removed
 	}
-	if err != nil {
-		return 0, err
-	}
-	return t.Exec(deleteEntries, run.after+1, run.upTo)
+	return erased, leaving.leave(t, d)
 }

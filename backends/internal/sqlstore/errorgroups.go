@@ -28,16 +28,14 @@ var groupColumns = []string{"dlq", "signature", "entries", "type", "message"}
 // causes says how many entries have each signature.
 type causes map[int64]int64
 
-// causesOf counts the signatures of entries.
-func causesOf(t Tx, query string, args ...any) (causes, error) {
-	found := causes{}
-	err := t.Query(func(row Scanner) error {
+// add counts the signatures of entries besides.
+func (c causes) add(t Tx, query string, args ...any) error {
+	return t.Query(func(row Scanner) error {
 		var signature, entries int64
 		err := row.Scan(&signature, &entries)
-		found[signature] = entries
+		c[signature] += entries
 		return err
 	}, query, args...)
-	return found, err
 }
 
 // signatureOf is a failure's signature as a number.

@@ -53,25 +53,25 @@ func (s *DeadLetters) redrive(
 	if spans, err = s.spans(t, d, &p.Selection); err != nil || len(spans) == 0 {
 		return redriven, nil, err
 	}
+	leaving, mark := causes{}, markOf(&p)
 	for _, sp := range spans {
 		if p.Full {
 			if redriven.Entries, err = appendEntries(t, redriven.Entries, p.Queue, sp); err != nil {
 				return redriven, nil, err
 			}
 		}
-		leaving, err := causesOf(t, countCausesOf, sp.First, sp.Last, sp.Topic)
-		if err == nil {
-			err = leaving.leave(t, d)
-		}
-		if err != nil {
+		if err := leaving.add(t, countCausesOf, sp.First, sp.Last, sp.Topic); err != nil {
 			return redriven, nil, err
 		}
-		sp.Mark = markOf(&p)
+		sp.Mark = mark
 		moved, err := s.dialect.MoveBack(t, p.Queue, sp)
 		if err != nil {
 			return redriven, nil, err
 		}
 		redriven.Moved += moved
+	}
+	if err := leaving.leave(t, d); err != nil {
+		return redriven, nil, err
 	}
 	if err := d.count(t, 0, -redriven.Moved); err != nil {
 		return redriven, nil, err

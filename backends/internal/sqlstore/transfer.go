@@ -58,17 +58,24 @@ func (s *DeadLetters) transfer(t Tx, from, to held, which *dlq.Selection) (moved
 	if err != nil {
 		return 0, 0, err
 	}
-	replaced, next := int64(0), to.last+1
+	moving, replaced, next := causes{}, int64(0), to.last+1
 	for _, run := range runs {
 		twins, err := eraseTwins(t, to, run)
 		if err != nil {
 			return 0, 0, err
 		}
-		n, err := moveRun(t, from, to, run, next)
+		if err := moving.add(t, countCauses, run.after+1, run.upTo); err != nil {
+			return 0, 0, err
+		}
+		// They keep their order, and the gaps that are in it.
+		n, err := t.Exec(transferRun, fullID(to.id, next)-run.after-1, to.id, to.now, run.after+1, run.upTo)
 		if err != nil {
 			return 0, 0, err
 		}
 		moved, replaced, last, next = moved+n, replaced+twins, run.upTo, next+run.upTo-run.after
+	}
+	if err := moving.change(t, from, to); err != nil {
+		return 0, 0, err
 	}
 	if err := from.count(t, 0, -moved); err != nil {
 		return 0, 0, err
@@ -77,33 +84,18 @@ func (s *DeadLetters) transfer(t Tx, from, to held, which *dlq.Selection) (moved
 }
 
 // eraseTwins removes what stands in a DLQ of the messages of a run that comes into it.
-func eraseTwins(t Tx, to held, run span) (erased int64, err error) {
-	var twins []int64
-	err = t.Query(func(row Scanner) error {
+func eraseTwins(t Tx, to held, run span) (int64, error) {
+	var twins []span
+	err := t.Query(func(row Scanner) error {
 		var id int64
 		err := row.Scan(&id)
-		twins = append(twins, id)
+		twins = append(twins, span{id - 1, id})
 		return err
 	}, selectTwins, to.id, run.after+1, run.upTo)
-	for _, id := range twins {
-		if err != nil {
-			break
-		}
-		_, err = eraseRun(t, to, span{id - 1, id})
-	}
-	return int64(len(twins)), err
-}
-
-// moveRun gives the entries of a run ids from next on, in their order, with the gaps that are in it.
-func moveRun(t Tx, from, to held, run span, next int64) (int64, error) {
-	moving, err := causesOf(t, countCauses, run.after+1, run.upTo)
-	if err == nil {
-		err = moving.change(t, from, to)
-	}
-	if err != nil {
+	if err != nil || twins == nil {
 		return 0, err
 	}
-	return t.Exec(transferRun, fullID(to.id, next)-run.after-1, to.id, to.now, run.after+1, run.upTo)
+	return eraseRuns(t, to, twins)
 }
 
 // change counts entries that go from one DLQ to another.
