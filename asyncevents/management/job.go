@@ -144,8 +144,12 @@ func startJob(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if dry, err := c.isDryRun(); err != nil || dry {
-		return c.dryRun(filter, err)
+	dry, err := c.isDryRun()
+	if err != nil {
+		return nil, err
+	}
+	if dry {
+		return c.dryRun(filter)
 	}
 	options, err := c.jobOptions(filter)
 	if err != nil {
@@ -167,10 +171,7 @@ func (c *call) isDryRun() (dry bool, err error) {
 	return dry, nil
 }
 
-func (c *call) dryRun(filter dlq.Filter, err error) (answer, error) {
-	if err != nil {
-		return nil, err
-	}
+func (c *call) dryRun(filter dlq.Filter) (answer, error) {
 	count, _, err := c.dlq.Count(c.r.Context(), c.queue, filter)
 	c.row.Count, c.row.Detail = count, "dry run"
 	return jsonAnswer{http.StatusOK, dryRunJSON{true, count}}, err

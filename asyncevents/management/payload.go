@@ -1,18 +1,14 @@
 package management
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"unicode/utf8"
+
+	"github.com/redrive-go/redrive/internal/indent"
 )
 
 // previewSize is how many bytes of a payload a list shows: a page of large ones would not load on a phone.
 const previewSize = 4 << 10
-
-// maxIndented is how deep JSON may be nested to be indented: each level adds two spaces to every line, so that a few
-// kilobytes of brackets would grow to hundreds of megabytes.
-const maxIndented = 20
 
 // payloadView is a payload as a page shows it: as text, whatever it is.
 type payloadView struct {
@@ -28,13 +24,12 @@ type payloadView struct {
 
 func newPayloadView(payload []byte) payloadView {
 	view := payloadView{Size: len(payload)}
-	var indented bytes.Buffer
-	switch {
-	case !utf8.Valid(payload):
+	if !utf8.Valid(payload) {
 		view.Binary, view.Text = true, base64.StdEncoding.EncodeToString(payload)
-	case depth(payload) <= maxIndented && json.Indent(&indented, payload, "", "  ") == nil:
-		view.Text = indented.String()
-	default:
+		return view
+	}
+	var ok bool
+	if view.Text, ok = indent.JSON(payload); !ok {
 		view.Text = string(payload)
 	}
 	return view
@@ -58,19 +53,4 @@ func wholeRunes[text string | []byte](s text, limit int) int {
 		}
 	}
 	return limit
-}
-
-// depth is how deep JSON is nested, or a little more: brackets within strings count.
-func depth(payload []byte) (deepest int) {
-	level := 0
-	for _, b := range payload {
-		switch b {
-		case '[', '{':
-			level++
-			deepest = max(deepest, level)
-		case ']', '}':
-			level--
-		}
-	}
-	return deepest
 }

@@ -27,7 +27,6 @@ func TestDeepPayloadsStaySmall(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat("[", 9000) + strings.Repeat("]", 9000)
 	assert.Len(t, newPayloadView([]byte(deep)).Text, len(deep))
-	assert.Equal(t, 3, depth([]byte(`[{"a":[]},[]]`)))
 }
 
 func TestPayloadPreviewIsCutBetweenCharacters(t *testing.T) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"net/http"
 	"net/url"
@@ -38,25 +37,14 @@ func (s *session) showExports(ctx context.Context, queue string, n int) error {
 	if err != nil {
 		return err
 	}
-	list, err := decode[struct {
-		Exports []json.RawMessage `json:"exports"`
-	}](raw)
-	switch {
-	case err != nil:
-		return err
-	case len(list.Exports) == 0:
-		return newNothing("no exports of the DLQ of " + queue)
-	case s.json():
-		return s.printItems(list.Exports)
+	list := itemList[exportRecord]{
+		field: "exports", nothing: "no exports of the DLQ of " + queue,
+		header: []string{"ID", "STATE", "STARTED", "BY", "ENTRIES", "SIZE", "ERROR"}, row: (*exportRecord).row,
 	}
-	records, err := decodeAll[exportRecord](list.Exports)
-	if err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, r := range records {
-		rows = append(rows, []string{r.ID, r.State, stamp(r.CreatedAt), r.CreatedBy, number(r.Count), size(r.Bytes), r.Error})
-	}
-	s.table([]string{"ID", "STATE", "STARTED", "BY", "ENTRIES", "SIZE", "ERROR"}, rows)
-	return nil
+	_, err = list.show(s, raw)
+	return err
+}
+
+func (r *exportRecord) row() []string {
+	return []string{r.ID, r.State, stamp(r.CreatedAt), r.CreatedBy, number(r.Count), size(r.Bytes), r.Error}
 }

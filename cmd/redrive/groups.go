@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"flag"
 	"net/http"
 	"net/url"
@@ -41,28 +40,17 @@ func showErrors(ctx context.Context, s *session, queue string, n int) error {
 	if err != nil {
 		return err
 	}
-	list, err := decode[struct {
-		Errors []json.RawMessage `json:"errors"`
-	}](raw)
-	switch {
-	case err != nil:
-		return err
-	case len(list.Errors) == 0:
-		return newNothing((&filter{}).entries(0) + " in the DLQ of " + queue)
-	case s.json():
-		return s.printItems(list.Errors)
+	list := itemList[group]{
+		field: "errors", nothing: "no entries in the DLQ of " + queue,
+		header: []string{"COUNT", "SIGNATURE", "FIRST SEEN", "LAST SEEN", "ERROR"}, row: (*group).row,
 	}
-	groups, err := decodeAll[group](list.Errors)
-	if err != nil {
-		return err
+	rows, err := list.show(s, raw)
+	if rows > 0 && rows == cmp.Or(n, defaultLimit) {
+		s.say("%d groups shown; there may be more, which -limit shows", rows)
 	}
-	var rows [][]string
-	for _, g := range groups {
-		rows = append(rows, []string{number(g.Count), g.Signature, stamp(g.FirstSeen), stamp(g.LastSeen), g.Error.String()})
-	}
-	s.table([]string{"COUNT", "SIGNATURE", "FIRST SEEN", "LAST SEEN", "ERROR"}, rows)
-	if len(rows) == cmp.Or(n, defaultLimit) {
-		s.say("%d groups shown; there may be more, which -limit shows", len(rows))
-	}
-	return nil
+	return err
+}
+
+func (g *group) row() []string {
+	return []string{number(g.Count), g.Signature, stamp(g.FirstSeen), stamp(g.LastSeen), g.Error.String()}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -31,28 +30,15 @@ func showQueues(ctx context.Context, s *session, _ []string) error {
 	if err != nil {
 		return err
 	}
-	list, err := decode[struct {
-		Queues []json.RawMessage `json:"queues"`
-	}](raw)
-	if err != nil {
-		return err
+	list := itemList[queueStatus]{
+		field:  "queues",
+		header: []string{"QUEUE", "DEAD", "OLDEST", "READY", "DELAYED", "IN FLIGHT", "RETRY JOB"}, row: (*queueStatus).row,
 	}
-	if s.json() {
-		return s.printItems(list.Queues)
-	}
-	queues, err := decodeAll[queueStatus](list.Queues)
-	if err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, q := range queues {
-		rows = append(rows, q.row())
-	}
-	s.table([]string{"QUEUE", "DEAD", "OLDEST", "READY", "DELAYED", "IN FLIGHT", "RETRY JOB"}, rows)
-	return nil
+	_, err = list.show(s, raw)
+	return err
 }
 
-func (q queueStatus) row() []string {
+func (q *queueStatus) row() []string {
 	ready, delayed, inFlight, running := "-", "-", "-", "-"
 	if q.Backlog != nil {
 		ready, delayed, inFlight = number(q.Backlog.Ready), number(q.Backlog.Delayed), number(q.Backlog.InFlight)

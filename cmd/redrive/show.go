@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/redrive-go/redrive/internal/indent"
 )
 
 var showCommand = command{
@@ -76,32 +76,10 @@ func (s *session) showPayload(e entry) {
 		s.tell("%s", e.PayloadBase64)
 	default:
 		s.tell("payload:")
-		_, _ = fmt.Fprintln(s.stdout, plainBlock(indent(e.Payload)))
-	}
-}
-
-// maxIndented is how deep JSON may be nested to be indented: each level adds two spaces to every line.
-const maxIndented = 20
-
-func indent(payload json.RawMessage) string {
-	var indented bytes.Buffer
-	if depth(payload) > maxIndented || json.Indent(&indented, payload, "", "  ") != nil {
-		return string(payload)
-	}
-	return indented.String()
-}
-
-// depth is how deep JSON is nested, or a little more: brackets within strings count.
-func depth(payload []byte) (deepest int) {
-	level := 0
-	for _, b := range payload {
-		switch b {
-		case '[', '{':
-			level++
-			deepest = max(deepest, level)
-		case ']', '}':
-			level--
+		text, ok := indent.JSON(e.Payload)
+		if !ok {
+			text = string(e.Payload)
 		}
+		_, _ = fmt.Fprintln(s.stdout, plainBlock(text))
 	}
-	return deepest
 }
