@@ -67,6 +67,7 @@ func TestBrokerConnectionsCut(t *testing.T) {
 	}
 	more(t, &p.accepted, 10)
 	ids := p.stop()
+	awaitEnded(t, c.cut, ids)
 	awaitIdle(t, s, asyncevents.EventsQueue)
 	dead := map[string]int{}
 	for _, id := range c.cut.texts(t, `SELECT correlation_id FROM `+c.cut.prefix+`dead_letters`) {

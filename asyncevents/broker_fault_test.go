@@ -28,9 +28,26 @@ func (d *database) processed(t *testing.T) []string {
 	return d.texts(t, `SELECT correlation_id FROM `+d.prefix+`events WHERE status = 'processed'`)
 }
 
-// assertNoneLost holds that events were processed.
+// awaitEnded waits until events are processed or failed. A queue that is idle does not tell: the broker counts no message that is on
+// its way to or from it.
+func awaitEnded(t *testing.T, d *database, ids []string) {
+	t.Helper()
+	open := map[string]bool{}
+	for _, id := range ids {
+		open[id] = true
+	}
+	await(t, "the end of all events", func() bool {
+		for _, id := range d.texts(t, `SELECT correlation_id FROM `+d.prefix+`events WHERE status IN ('processed', 'failed')`) {
+			delete(open, id)
+		}
+		return len(open) == 0
+	})
+}
+
+// assertNoneLost holds that events are processed, once those that are on their way have ended.
 func assertNoneLost(t *testing.T, d *database, ids []string) {
 	t.Helper()
+	awaitEnded(t, d, ids)
 	done := map[string]bool{}
 	for _, id := range d.processed(t) {
 		done[id] = true
