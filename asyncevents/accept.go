@@ -18,7 +18,7 @@ import (
 // other error when it could not be stored: then it may be sent again. Calls made at the same time share their commits.
 func (s *Service) Accept(ctx context.Context, submission Submission) (Accepted, error) {
 	ctx, span := s.telemetry.startAccept(ctx)
-	accepted, err := s.accept(ctx, submission.Body, func(a Acceptance) (Receipt, error) {
+	accepted, err := s.accept(ctx, submission, func(a Acceptance) (Receipt, error) {
 		return s.backend.Events.Accept(ctx, a)
 	})
 	s.telemetry.endAccept(ctx, span, accepted, err)
@@ -28,17 +28,20 @@ func (s *Service) Accept(ctx context.Context, submission Submission) (Accepted, 
 // storing hands an event to the store.
 type storing func(Acceptance) (Receipt, error)
 
-func (s *Service) accept(ctx context.Context, body []byte, store storing) (Accepted, error) {
-	if int64(len(body)) > s.cfg.MaxBodyBytes {
+func (s *Service) accept(ctx context.Context, submission Submission, store storing) (Accepted, error) {
+	if int64(len(submission.Body)) > s.cfg.MaxBodyBytes {
 		return Accepted{}, newTooLargeProblem(s.cfg.MaxBodyBytes)
 	}
-	event, problem := parseEvent(body)
+	event, problem := parseEvent(submission.Body)
 	if problem != nil {
 		return Accepted{}, problem
 	}
 	event.AcceptedAt = time.Now().UTC().Truncate(time.Microsecond) // as precise as stores keep it
 	if problem := s.check(ctx, &event); problem != nil {
 		return Accepted{}, problem
+	}
+	if event.ID == "" && submission.IdempotencyKey != "" {
+		event.ID = idOfKey(submission.IdempotencyKey)
 	}
 	generated := event.ID == ""
 	if generated {

@@ -73,12 +73,17 @@ func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if !h.authenticated(w, r) {
 		return
 	}
+	key, problem := idempotencyKeyOf(r.Header)
+	if problem != nil {
+		h.refuse(w, r, problem)
+		return
+	}
 	body, problem := readBody(w, r, h.config.maxBody)
 	if problem != nil {
 		h.refuse(w, r, problem)
 		return
 	}
-	accepted, err := h.intake.Accept(r.Context(), Submission{Body: body})
+	accepted, err := h.intake.Accept(r.Context(), Submission{Body: body, IdempotencyKey: key})
 	if err != nil {
 		h.refuse(w, r, h.problemOf(r, "accept event", err))
 		return

@@ -165,7 +165,7 @@ func TestHandlerAnswersProblems(t *testing.T) {
 		{newInvalidPropertyProblem("no"), 400, 203405, "BadRequestException", "no", ""},
 		{newNotFoundProblem(), 404, 203408, "NotFoundException", "Correlation ID not found.", ""},
 		{newConflictProblem(), 422, 203422, "UnprocessableEntityException",
-			"This correlation id was used before with another body", ""},
+			"This correlation id or idempotency key was used before with another body", ""},
 		{newTooManyRequestsProblem(1500 * time.Millisecond), 429, 203429, "TooManyRequestsException",
 			"Too many requests, try again later", "2"},
 		{newUnavailableProblem(time.Millisecond), 503, 203503, "ServiceUnavailableException",
@@ -216,6 +216,17 @@ func TestHandlerAuthenticates(t *testing.T) {
 	}
 	assert.Len(t, d.intake.bodies, 1)
 	assert.Equal(t, http.StatusOK, d.do(http.MethodGet, eventsPath+"/openapi.yaml", nil).Code)
+}
+
+func TestHandlerRefusesIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, key := range []string{"", "a\r\nb", "tab\t", "caf\u00e9", strings.Repeat("x", 256)} {
+		requireProblem(t, d.post(`{}`, "Idempotency-Key", key), 400, 203405, "BadRequestException",
+			"Idempotency-Key must be one header of 1 to 255 printable ASCII characters")
+	}
+	assert.Empty(t, d.intake.bodies)
+	assert.Equal(t, http.StatusAccepted, d.post(`{}`, "Idempotency-Key", strings.Repeat("x", 255)).Code)
 }
 
 // A request that is refused anyway must not cost the reading of its body.
