@@ -20,6 +20,8 @@ type intake interface {
 	Accept(ctx context.Context, s Submission) (Accepted, error)
 	// Status returns what is known of an event, or ErrNotFound.
 	Status(ctx context.Context, correlationID string) (Record, error)
+	// Await is Status, held until the event goes no further by itself or the time is over.
+	Await(ctx context.Context, correlationID string, within time.Duration) (Record, error)
 }
 
 // handlerConfig configures a handler.
@@ -95,7 +97,12 @@ func (h *handler) serveEvent(w http.ResponseWriter, r *http.Request, id string) 
 	if !h.readOnly(w, r) || !h.authenticated(w, r) {
 		return
 	}
-	record, err := h.intake.Status(r.Context(), id)
+	wait, problem := waitOf(r.URL.Query())
+	if problem != nil {
+		h.refuse(w, r, problem)
+		return
+	}
+	record, err := h.find(r.Context(), id, wait)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		h.refuse(w, r, newNotFoundProblem())
@@ -113,6 +120,13 @@ func (h *handler) serveEvent(w http.ResponseWriter, r *http.Request, id string) 
 	}
 	answer := append([]byte(`{"status":"success","metadata":[],"payload":`), encoded...)
 	write(w, r, http.StatusOK, "application/json", append(answer, '}'))
+}
+
+func (h *handler) find(ctx context.Context, id string, wait time.Duration) (Record, error) {
+	if wait == 0 {
+		return h.intake.Status(ctx, id)
+	}
+	return h.intake.Await(ctx, id, wait)
 }
 
 // serveOpenAPI asks for no authentication: the description is as public as the library.

@@ -27,6 +27,7 @@ type fakeIntake struct {
 	bodies   [][]byte
 	accepted Accepted
 	record   Record
+	waited   time.Duration
 	err      error
 }
 
@@ -51,6 +52,11 @@ func (f *fakeIntake) Status(_ context.Context, correlationID string) (Record, er
 		return Record{}, fmt.Errorf("asyncevents: find %q: %w", correlationID, ErrNotFound)
 	}
 	return f.record, nil
+}
+
+func (f *fakeIntake) Await(ctx context.Context, correlationID string, within time.Duration) (Record, error) {
+	f.waited = within
+	return f.Status(ctx, correlationID)
 }
 
 // desk is a handler on a fakeIntake, held against its description, and what it logged.
@@ -291,6 +297,22 @@ func TestHandlerTellsTheStatus(t *testing.T) {
 		`"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:06.5Z",`+
 		`"callback":{"status":"pending","attempts":2,"next_attempt_at":"2026-01-02T03:05:00Z",`+
 		`"updated_at":"2026-01-02T03:04:07Z"}}}`, w.Body.String())
+}
+
+func TestHandlerHoldsTheStatus(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for query, want := range map[string]time.Duration{
+		"": 0, "?other=1": 0, "?wait=0s": 0, "?wait=10s": 10 * time.Second, "?wait=1.5s": 1500 * time.Millisecond, "?wait=2h": time.Minute,
+	} {
+		d.intake.waited = 0
+		assert.Equal(t, http.StatusOK, d.do(http.MethodGet, eventsPath+"/id-1"+query, nil).Code, query)
+		assert.Equal(t, want, d.intake.waited, query)
+	}
+	for _, query := range []string{"?wait=", "?wait=-1s", "?wait=soon", "?wait=10"} {
+		requireProblem(t, d.do(http.MethodGet, eventsPath+"/id-1"+query, nil), 400, 203405, "BadRequestException",
+			"wait must be a duration such as 10s")
+	}
 }
 
 func TestHandlerAnswersHead(t *testing.T) {

@@ -29,6 +29,7 @@ type Service struct {
 	jobs      *retry.Runner
 	exports   *export.Exporter
 	telemetry *telemetry
+	waiters   *waiters
 	running   atomic.Bool
 }
 
@@ -42,7 +43,7 @@ func New(backend *Backend, process Processor, cfg *Config) (*Service, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("asyncevents: %w", err)
 	}
-	s := &Service{backend: backend, process: process, cfg: cfg.WithDefaults()}
+	s := &Service{backend: backend, process: process, cfg: cfg.WithDefaults(), waiters: newWaiters()}
 	if err := s.build(); err != nil {
 		return nil, fmt.Errorf("asyncevents: %w", err)
 	}
