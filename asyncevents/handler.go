@@ -18,6 +18,8 @@ const eventsPath = "/v1/async/events"
 type intake interface {
 	// Accept takes an event durably, or returns a *Problem, or any other error when it cannot now.
 	Accept(ctx context.Context, s Submission) (Accepted, error)
+	// AcceptAll takes the events of a batch, durably together.
+	AcceptAll(ctx context.Context, submissions []Submission) ([]Result, error)
 	// Status returns what is known of an event, or ErrNotFound.
 	Status(ctx context.Context, correlationID string) (Record, error)
 	// Await is Status, held until the event goes no further by itself or the time is over.
@@ -28,6 +30,8 @@ type intake interface {
 type handlerConfig struct {
 	// maxBody is the size of a body at most, in bytes.
 	maxBody int64
+	// maxBatch is the same of a batch.
+	maxBatch int64
 	// referenceStatusCodes answers 200 instead of 202 and 400 instead of 404.
 	referenceStatusCodes bool
 	// authenticate refuses a request with an error; nil lets everybody pass.
@@ -58,6 +62,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case ok && rest == "":
 		h.serveEvents(w, r)
+	case ok && id == batchName && below:
+		h.serveBatch(w, r)
 	case ok && id == openAPIName && below:
 		h.serveOpenAPI(w, r)
 	case ok && isCorrelationID(id) && below:
@@ -80,7 +86,7 @@ func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, problem)
 		return
 	}
-	body, problem := readBody(w, r, h.config.maxBody)
+	body, problem := readBody(w, r, h.config.maxBody, mediaJSON)
 	if problem != nil {
 		h.refuse(w, r, problem)
 		return

@@ -44,6 +44,20 @@ func (f *fakeIntake) Accept(_ context.Context, s Submission) (Accepted, error) {
 	return f.accepted, nil
 }
 
+func (f *fakeIntake) AcceptAll(ctx context.Context, submissions []Submission) ([]Result, error) {
+	if len(submissions) == 0 {
+		return nil, newBatchSizeProblem(0)
+	}
+	results := make([]Result, len(submissions))
+	for i, s := range submissions {
+		accepted, err := f.Accept(ctx, s)
+		if results[i].Accepted = accepted; err != nil && !errors.As(err, &results[i].Problem) {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
 func (f *fakeIntake) Status(_ context.Context, correlationID string) (Record, error) {
 	if f.err != nil {
 		return Record{}, f.err
@@ -71,7 +85,7 @@ func newDesk(t testing.TB, configure ...func(*handlerConfig)) *desk {
 	d.intake.record = Record{
 		CorrelationID: "id-1", Status: StatusQueued, CreatedAt: time.Unix(1, 0), UpdatedAt: time.Unix(2, 0),
 	}
-	config := handlerConfig{maxBody: 1024, logger: slog.New(slog.NewTextHandler(&d.log, nil))}
+	config := handlerConfig{maxBody: 1024, maxBatch: 4096, logger: slog.New(slog.NewTextHandler(&d.log, nil))}
 	for _, set := range configure {
 		set(&config)
 	}

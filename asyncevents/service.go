@@ -92,7 +92,7 @@ func (s *Service) topic(queue string) string { return s.cfg.TopicPrefix + queue 
 // /v1/async/events/, and works below http.StripPrefix. It owns no goroutine.
 func (s *Service) Handler() http.Handler {
 	h := newHandler(s, handlerConfig{
-		maxBody: s.cfg.MaxBodyBytes, referenceStatusCodes: s.cfg.ReferenceStatusCodes,
+		maxBody: s.cfg.MaxBodyBytes, maxBatch: s.cfg.MaxBatchBytes, referenceStatusCodes: s.cfg.ReferenceStatusCodes,
 		authenticate: s.cfg.Authenticate, logger: s.cfg.Logger,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
