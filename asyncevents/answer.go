@@ -99,6 +99,6 @@ func write(w http.ResponseWriter, r *http.Request, status int, contentType strin
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		// A client that hung up is not ours to report; net/http sees it too.
-		_, _ = w.Write(answer)
+		_, _ = w.Write(answer) //nolint:gosec // never HTML: its type is set, and nosniff
 	}
 }
