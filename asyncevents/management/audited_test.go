@@ -43,6 +43,8 @@ var doable = map[string]struct {
 	"POST api/queues/{queue}/erased/restore": {},
 	"POST api/queues/{queue}/import":         {query: "?to=dlq"},
 
+	"POST api/queues/{queue}/entries/{id}/edit": {body: `{"payload":{"edited":true}}`},
+
 	"POST api/queues/{queue}/retry-one":          {},
 	"POST api/queues/{queue}/entries/{id}/retry": {},
 	"POST api/queues/{queue}/retry-job":          {},

@@ -109,16 +109,22 @@ func entryPage(c *call) (answer, error) {
 	return c.page(http.StatusOK, "entry", "Entry "+strconv.FormatInt(entry.ID, 10), entry), nil
 }
 
+// entry is the entry that the path names, as the sender may see it.
 func (c *call) entry() (dlq.Entry, error) {
-	id, err := c.entryID()
-	if err != nil {
-		return dlq.Entry{}, err
-	}
-	entry, err := c.dlq.Get(c.r.Context(), c.queue, id)
+	entry, err := c.storedEntry()
 	if err != nil {
 		return dlq.Entry{}, err
 	}
 	return c.shown(entry)[0], nil
+}
+
+// storedEntry is the entry that the path names, as it stands in the DLQ: not for everybody's eyes.
+func (c *call) storedEntry() (dlq.Entry, error) {
+	id, err := c.entryID()
+	if err != nil {
+		return dlq.Entry{}, err
+	}
+	return c.dlq.Get(c.r.Context(), c.queue, id)
 }
 
 func retryOldest(c *call) (answer, error) {

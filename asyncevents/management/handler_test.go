@@ -213,7 +213,7 @@ func TestStoreFailuresAre503(t *testing.T) {
 		if route.method == http.MethodDelete && strings.HasSuffix(path, "entries") {
 			path += "?confirm=1"
 		}
-		body := ""
+		body := doable[route.method+" "+route.pattern].body
 		headers := []string{}
 		if strings.HasSuffix(path, "erase") {
 			body, headers = url.Values{"confirm": {"1"}}.Encode(), []string{"Content-Type", "application/x-www-form-urlencoded"}

@@ -72,7 +72,7 @@ type permissions struct{ Retry, Erase, Export, Download, Configure bool }
 func (c *call) permissions() permissions {
 	can := permissions{Retry: c.may(ActionRetry), Erase: c.may(ActionErase), Export: c.may(ActionExport),
 		Configure: c.may(ActionConfigure)}
-	can.Download = can.Export && c.cfg.Redact == nil && c.may(ActionViewPayload)
+	can.Download = can.Export && c.seesPayloads()
 	return can
 }
 

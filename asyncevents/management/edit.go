@@ -1,0 +1,126 @@
+package management
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	udiff "github.com/aymanbagabas/go-udiff"
+
+	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/dlq"
+)
+
+// The fields of an edit.
+const (
+	fieldPayload = "payload"
+	fieldBase64  = "payload_base64"
+)
+
+// maxEdit is the largest body of an edit, in bytes: sixteen times what an event has by default.
+const maxEdit = 4 << 20
+
+var editRoutes = routes{
+	{method: http.MethodPost, pattern: "api/queues/{queue}/entries/{id}/edit", action: ActionEdit, also: ActionRetry, audit: "edit",
+		fields: []string{fieldPayload, fieldBase64, fieldDryRun}, largest: maxEdit, serve: editEntry},
+	{method: http.MethodGet, pattern: "api/queues/{queue}/entries/{id}/original", action: ActionView, serve: getOriginal},
+}
+
+// comparedJSON is an entry, and how its payload differs from another one.
+type comparedJSON struct {
+	entry      dlq.Entry
+	difference string // "" where it is not for the sender's eyes
+}
+
+func (e comparedJSON) appendJSON(dst []byte) ([]byte, error) {
+	dst, err := e.entry.AppendJSON(append(dst, `{"entry":`...))
+	if err != nil || e.difference == "" {
+		return append(dst, '}'), err
+	}
+	text, err := json.Marshal(e.difference)
+	return append(append(append(dst, `,"difference":`...), text...), '}'), err
+}
+
+// changeJSON is what an edit would have changed.
+type changeJSON struct {
+	DryRun     bool   `json:"dry_run"`
+	Difference string `json:"difference"`
+}
+
+// editEntry moves one entry back with another payload.
+func editEntry(c *call) (answer, error) {
+	if !c.seesPayloads() {
+		return nil, newHiddenProblem("changed")
+	}
+	dry, err := c.isDryRun()
+	if err != nil {
+		return nil, err
+	}
+	payload, err := c.newPayload()
+	if err != nil {
+		return nil, err
+	}
+	entry, err := c.storedEntry()
+	if err != nil {
+		return nil, err
+	}
+	change := difference(entry.Payload, payload)
+	if change == "" {
+		return nil, newMalformedProblem("The payload differs in nothing but white space; an entry is retried as it is without 'edit'")
+	}
+	if dry {
+		c.row.Count, c.row.Detail = 1, "dry run"
+		return jsonAnswer{http.StatusOK, changeJSON{true, change}}, nil
+	}
+	c.row.Detail = fmt.Sprintf("payload changed from %s to %s", digest(entry.Payload), digest(payload))
+	moved, err := c.dlq.RetryEdited(c.r.Context(), c.queue, entry.ID, payload)
+	if err != nil {
+		return nil, err
+	}
+	c.row.Count = 1
+	return jsonAnswer{http.StatusOK, comparedJSON{c.shown(moved)[0], change}}, nil
+}
+
+// newPayload is the payload that the body holds: JSON as it stands there, or anything else in base64.
+func (c *call) newPayload() (payload []byte, err error) {
+	asJSON, isJSON := c.fields[fieldPayload]
+	asBase64, isBase64 := c.fields[fieldBase64]
+	switch {
+	case isJSON == isBase64:
+		return nil, newMalformedProblem("The body must have either 'payload' or 'payload_base64'")
+	case isJSON:
+		payload = asJSON
+	case json.Unmarshal(asBase64, &payload) != nil:
+		return nil, newMalformedProblem("Field 'payload_base64' must be text in base64")
+	}
+	return payload, asyncevents.CheckPayload(c.queue, payload)
+}
+
+// getOriginal returns an entry as it was before it was first edited, and how the present one differs from that.
+func getOriginal(c *call) (answer, error) {
+	entry, err := c.storedEntry()
+	if err != nil {
+		return nil, err
+	}
+	original, err := c.dlq.Original(c.r.Context(), &entry)
+	if err != nil {
+		return nil, err
+	}
+	compared := comparedJSON{entry: c.shown(original)[0]}
+	if c.seesPayloads() {
+		compared.difference = difference(original.Payload, entry.Payload)
+	}
+	return jsonAnswer{http.StatusOK, compared}, nil
+}
+
+// difference says line by line how a payload became another one, in the unified format of diff; "" where nothing but the white space
+// between JSON's parts differs.
+func difference(before, after []byte) string {
+	return udiff.Unified("before", "after", newPayloadView(before).Text+"\n", newPayloadView(after).Text+"\n")
+}
+
+// digest names a payload in the audit log, which holds none.
+func digest(payload []byte) string {
+	return fmt.Sprintf("sha256:%x (%d bytes)", sha256.Sum256(payload), len(payload))
+}
