@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/redrive-go/redrive/dlq"
@@ -59,10 +60,18 @@ func frontPage(c *call) (answer, error) {
 	return c.page(http.StatusOK, "front", "Dead-letter queues", list), nil
 }
 
-// queueView is a DLQ and one page of its entries.
+// pageGroups is how many causes a queue's page lists, those with most entries first.
+const pageGroups = 10
+
+// queueView is a DLQ, why its entries are there, and one page of what the filter finds among them.
 type queueView struct {
 	queueStatus
-	Page dlq.Page
+	Groups []dlq.Group
+	Filter []filterField
+	// Filtered is whether the filter means anything, Next the relative URL of the page after this one.
+	Filtered bool
+	Next     string
+	Page     dlq.Page
 }
 
 func queuePage(c *call) (answer, error) {
@@ -74,7 +83,14 @@ func queuePage(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.page(http.StatusOK, "queue", queueTitle(c.queue), queueView{status, page}), nil
+	groups, err := c.dlq.Groups(c.r.Context(), c.queue, pageGroups)
+	if err != nil {
+		return nil, err
+	}
+	view := queueView{queueStatus: status, Groups: groups, Filter: c.filterFields(), Page: page}
+	view.Filtered = slices.ContainsFunc(view.Filter, func(f filterField) bool { return f.Value != "" })
+	view.Next = c.nextPage(view.Filter, page.NextCursor)
+	return c.page(http.StatusOK, "queue", queueTitle(c.queue), view), nil
 }
 
 func (h *handler) queueList(ctx context.Context) (queueList, error) {
