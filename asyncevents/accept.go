@@ -18,7 +18,7 @@ import (
 // other error when it could not be stored: then it may be sent again. Calls made at the same time share their commits.
 func (s *Service) Accept(ctx context.Context, submission Submission) (Accepted, error) {
 	ctx, span := s.telemetry.startAccept(ctx)
-	accepted, err := s.accept(ctx, submission.Body, func(a Acceptance) (Receipt, error) {
+	accepted, err := s.accept(ctx, submission, func(a Acceptance) (Receipt, error) {
 		return s.backend.Events.Accept(ctx, a)
 	})
 	s.telemetry.endAccept(ctx, span, accepted, err)
@@ -28,27 +28,63 @@ func (s *Service) Accept(ctx context.Context, submission Submission) (Accepted, 
 // storing hands an event to the store.
 type storing func(Acceptance) (Receipt, error)
 
-func (s *Service) accept(ctx context.Context, body []byte, store storing) (Accepted, error) {
-	if int64(len(body)) > s.cfg.MaxBodyBytes {
-		return Accepted{}, newTooLargeProblem(s.cfg.MaxBodyBytes)
+func (s *Service) accept(ctx context.Context, submission Submission, store storing) (Accepted, error) {
+	acceptance, err := s.acceptance(ctx, submission)
+	if err != nil {
+		return Accepted{}, err
 	}
-	event, problem := parseEvent(body)
+	receipt, err := store(acceptance)
+	if err != nil {
+		return Accepted{}, fmt.Errorf("asyncevents: accept event: %w", err)
+	}
+	return acceptance.conclude(receipt)
+}
+
+// acceptance is what to store of a submission; the error is a *Problem when it is refused.
+func (s *Service) acceptance(ctx context.Context, submission Submission) (Acceptance, error) {
+	if int64(len(submission.Body)) > s.cfg.MaxBodyBytes {
+		return Acceptance{}, newTooLargeProblem(s.cfg.MaxBodyBytes)
+	}
+	event, problem := parseEvent(submission.Body)
 	if problem != nil {
-		return Accepted{}, problem
+		return Acceptance{}, problem
 	}
 	event.AcceptedAt = time.Now().UTC().Truncate(time.Microsecond) // as precise as stores keep it
 	if problem := s.check(ctx, &event); problem != nil {
-		return Accepted{}, problem
+		return Acceptance{}, problem
+	}
+	if event.ID == "" && submission.IdempotencyKey != "" {
+		event.ID = idOfKey(submission.IdempotencyKey)
 	}
 	generated := event.ID == ""
 	if generated {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return Accepted{}, fmt.Errorf("asyncevents: make a correlation id: %w", err)
+			return Acceptance{}, fmt.Errorf("asyncevents: make a correlation id: %w", err)
 		}
 		event.ID = id.String()
 	}
-	return s.store(ctx, &event, generated, store)
+	msg := &message.Message{
+		UUID:     event.ID,
+		Payload:  event.Body,
+		Metadata: message.Metadata{retry.MetadataAcceptedAt: event.AcceptedAt.Format(time.RFC3339Nano)},
+	}
+	inject(ctx, msg.Metadata)
+	return Acceptance{
+		CorrelationID: event.ID, Generated: generated, BodyHash: sha256.Sum256(event.Body), AcceptedAt: event.AcceptedAt,
+		Topic: s.topic(EventsQueue), Message: msg,
+	}, nil
+}
+
+// conclude says what a store's answer means for the client.
+func (a *Acceptance) conclude(receipt Receipt) (Accepted, error) {
+	switch {
+	case !receipt.Known, a.Generated: // nobody but we can have stored an id that was made a moment ago: its answer had got lost
+		return Accepted{CorrelationID: a.CorrelationID, Status: StatusQueued}, nil
+	case receipt.BodyHash != a.BodyHash:
+		return Accepted{}, newConflictProblem()
+	}
+	return Accepted{CorrelationID: a.CorrelationID, Status: receipt.Status, Replayed: true}, nil
 }
 
 // parseEvent reads what the library itself knows of a body. The ID is the client's choice, or "".
@@ -78,27 +114,4 @@ func (s *Service) check(ctx context.Context, event *Event) *Problem {
 		return newInvalidPropertyProblem("callback_url is not allowed")
 	}
 	return nil
-}
-
-func (s *Service) store(ctx context.Context, event *Event, generated bool, store storing) (Accepted, error) {
-	hash := sha256.Sum256(event.Body)
-	msg := &message.Message{
-		UUID:     event.ID,
-		Payload:  event.Body,
-		Metadata: message.Metadata{retry.MetadataAcceptedAt: event.AcceptedAt.Format(time.RFC3339Nano)},
-	}
-	inject(ctx, msg.Metadata)
-	receipt, err := store(Acceptance{
-		CorrelationID: event.ID, Generated: generated, BodyHash: hash, AcceptedAt: event.AcceptedAt,
-		Topic: s.topic(EventsQueue), Message: msg,
-	})
-	switch {
-	case err != nil:
-		return Accepted{}, fmt.Errorf("asyncevents: accept event: %w", err)
-	case !receipt.Known, generated: // nobody but we can have stored an id that was made a moment ago: its answer had got lost
-		return Accepted{CorrelationID: event.ID, Status: StatusQueued}, nil
-	case receipt.BodyHash != hash:
-		return Accepted{}, newConflictProblem()
-	}
-	return Accepted{CorrelationID: event.ID, Status: receipt.Status, Replayed: true}, nil
 }

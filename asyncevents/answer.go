@@ -16,16 +16,32 @@ func (h *handler) answerAccepted(w http.ResponseWriter, r *http.Request, accepte
 	if accepted.Replayed {
 		header.Set("Idempotent-Replayed", "true")
 	}
-	status := http.StatusAccepted
-	if h.config.referenceStatusCodes {
-		status = http.StatusOK
-	}
 	answer := make([]byte, 0, 256)
-	answer = append(answer, `{"status":"success","metadata":{},"payload":{"correlation_id":`...)
+	answer = append(answer, `{"status":"success","metadata":{},"payload":`...)
+	write(w, r, h.acceptedStatus(), "application/json", append(appendAccepted(answer, accepted), '}'))
+}
+
+func (h *handler) acceptedStatus() int {
+	if h.config.referenceStatusCodes {
+		return http.StatusOK
+	}
+	return http.StatusAccepted
+}
+
+func appendAccepted(answer []byte, accepted Accepted) []byte {
+	answer = append(answer, `{"correlation_id":`...)
 	answer = appendQuoted(answer, accepted.CorrelationID)
 	answer = append(answer, `,"status":`...)
-	answer = appendQuoted(answer, string(accepted.Status))
-	write(w, r, status, "application/json", append(answer, "}}"...))
+	return append(appendQuoted(answer, string(accepted.Status)), '}')
+}
+
+func appendProblem(answer []byte, problem Problem) []byte {
+	answer = append(answer, `{"type":`...)
+	answer = appendQuoted(answer, problem.Type)
+	answer = append(answer, `,"code":`...)
+	answer = strconv.AppendInt(answer, int64(problem.Code), 10)
+	answer = append(answer, `,"message":`...)
+	return append(appendQuoted(answer, problem.Message), '}')
 }
 
 // refuse answers with a problem.
@@ -45,13 +61,8 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, problem *Proble
 		// Nobody reads the rest of the body, so nothing can follow on this connection.
 		w.Header().Set("Connection", "close")
 	}
-	answer := append(make([]byte, 0, 256), `{"status":"error","error":{"type":`...)
-	answer = appendQuoted(answer, filled.Type)
-	answer = append(answer, `,"code":`...)
-	answer = strconv.AppendInt(answer, int64(filled.Code), 10)
-	answer = append(answer, `,"message":`...)
-	answer = appendQuoted(answer, filled.Message)
-	write(w, r, status, "application/json", append(answer, "}}"...))
+	answer := append(make([]byte, 0, 256), `{"status":"error","error":`...)
+	write(w, r, status, "application/json", append(appendProblem(answer, filled), '}'))
 }
 
 // locationOf returns the path of an event as the client has to ask for it. The prefix that the host stripped is gone from
@@ -88,6 +99,6 @@ func write(w http.ResponseWriter, r *http.Request, status int, contentType strin
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		// A client that hung up is not ours to report; net/http sees it too.
-		_, _ = w.Write(answer)
+		_, _ = w.Write(answer) //nolint:gosec // never HTML: its type is set, and nosniff
 	}
 }

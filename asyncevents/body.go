@@ -33,6 +33,7 @@ type parser struct {
 	decoder jsontext.Decoder
 	buffer  bytes.Buffer
 	body    []byte
+	deepest int // how deep it may be nested
 	fields  fields
 }
 
@@ -46,7 +47,7 @@ var parsers = sync.Pool{New: func() any { return new(parser) }}
 // Faults of a body that the decoder does not look for.
 var (
 	errTooDeep  = fmt.Errorf("nested deeper than %d", maxDepth)
-	errTrailing = errors.New("data after the object")
+	errTrailing = errors.New("data after it")
 	errNoObject = errors.New("not a JSON object")
 )
 
@@ -57,13 +58,13 @@ func parseBody(body []byte) (envelope, *Problem) {
 	defer p.release()
 	p.reset(body)
 	if err := p.readBody(); err != nil {
-		return envelope{}, newMalformedProblem(describeFault(err))
+		return envelope{}, newMalformedProblem(describeFault(err, "JSON object"))
 	}
 	return p.fields.envelope()
 }
 
 func (p *parser) reset(body []byte) {
-	p.body, p.fields = body, fields{}
+	p.body, p.deepest, p.fields = body, maxDepth, fields{}
 	// The decoder reads a bytes.Buffer in place: nothing is copied, and it promises not to write to it.
 	p.buffer = *bytes.NewBuffer(body)
 	p.decoder.Reset(&p.buffer)
@@ -86,6 +87,19 @@ func (p *parser) readBody() error {
 	if err := p.readMembers((*parser).readAttribute); err != nil {
 		return err
 	}
+	return p.readTrailer()
+}
+
+// readEnd reads the end of the outermost value, and that nothing follows.
+func (p *parser) readEnd() error {
+	if _, err := p.decoder.ReadToken(); err != nil {
+		return err
+	}
+	return p.readTrailer()
+}
+
+// readTrailer reads that nothing follows.
+func (p *parser) readTrailer() error {
 	switch _, err := p.decoder.ReadToken(); {
 	case err == nil:
 		return errTrailing
@@ -172,7 +186,7 @@ func (p *parser) readValue() ([]byte, error) {
 			return nil, err
 		}
 		depth := p.decoder.StackDepth()
-		if depth > maxDepth {
+		if depth > p.deepest {
 			return nil, errTooDeep
 		}
 		if depth <= outer {
@@ -181,12 +195,12 @@ func (p *parser) readValue() ([]byte, error) {
 	}
 }
 
-// nextStart is where the value begins that follows a name.
+// nextStart is where the value begins that follows a name, or another value of an array.
 func (p *parser) nextStart() int {
 	start := int(p.decoder.InputOffset())
 	for start < len(p.body) {
 		switch p.body[start] {
-		case ' ', '\t', '\r', '\n', ':':
+		case ' ', '\t', '\r', '\n', ':', ',':
 			start++
 		default:
 			return start
@@ -214,7 +228,7 @@ func (f *fields) envelope() (envelope, *Problem) {
 	}
 	if result.correlationID, ok = optionalString(f.correlationID); !ok || !mayBeChosen(result.correlationID) {
 		return envelope{}, newInvalidPropertyProblem(
-			"correlation_id must be 1 to 128 of A-Z a-z 0-9 . _ : - and not '.', '..' or 'openapi.yaml'")
+			"correlation_id must be 1 to 128 of A-Z a-z 0-9 . _ : - and not '.', '..', 'batch' or 'openapi.yaml'")
 	}
 	return result, nil
 }
@@ -262,20 +276,20 @@ func mayBeChosen(id string) bool {
 	switch id {
 	case "":
 		return true
-	case ".", "..", openAPIName:
+	case ".", "..", batchName, openAPIName:
 		return false
 	}
 	return isCorrelationID(id)
 }
 
 // describeFault tells the client what is wrong, and where, without repeating what was sent.
-func describeFault(err error) string {
+func describeFault(err error, expected string) string {
 	if errors.Is(err, io.EOF) {
 		return "The body is empty"
 	}
 	var fault *jsontext.SyntacticError
 	if !errors.As(err, &fault) {
-		return "The body is not one JSON object: " + err.Error()
+		return "The body is not one " + expected + ": " + err.Error()
 	}
 	what := "malformed JSON"
 	switch {
@@ -286,5 +300,5 @@ func describeFault(err error) string {
 	case strings.Contains(fault.Error(), "invalid UTF-8"):
 		what = "invalid UTF-8"
 	}
-	return fmt.Sprintf("The body is not one JSON object: %s at byte %d", what, fault.ByteOffset)
+	return fmt.Sprintf("The body is not one %s: %s at byte %d", expected, what, fault.ByteOffset)
 }

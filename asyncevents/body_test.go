@@ -65,7 +65,7 @@ func TestParseBodyRefuses(t *testing.T) {
 		"text":               {`hello`, "malformed JSON at byte 0", CodeMalformed},
 		"byte order mark":    {"\xef\xbb\xbf{}", "malformed", CodeMalformed},
 		"cut":                {`{"data":{"a":1`, "ends early", CodeMalformed},
-		"trailing object":    {`{}{}`, "data after the object", CodeMalformed},
+		"trailing object":    {`{}{}`, "data after it", CodeMalformed},
 		"trailing text":      {`{} x`, "malformed JSON at byte 3", CodeMalformed},
 		"trailing comma":     {`{"a":1,}`, "malformed", CodeMalformed},
 		"duplicate":          {`{"a":1,"a":2}`, "duplicate key", CodeMalformed},

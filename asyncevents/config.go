@@ -22,12 +22,13 @@ import (
 // Defaults of Config.
 const (
 	DefaultMaxBodyBytes        = 256 << 10
+	DefaultMaxBatchBytes       = 4 << 20
 	DefaultCallbackConcurrency = 50
 	DefaultTopicPrefix         = "redrive."
 	DefaultKeepErased          = 24 * time.Hour
 )
 
-// LimitMaxBodyBytes is the largest MaxBodyBytes.
+// LimitMaxBodyBytes is the largest MaxBodyBytes and MaxBatchBytes.
 const LimitMaxBodyBytes = 64 << 20
 
 // Config configures a Service. Nil and the zero value mean the documented defaults.
@@ -41,6 +42,9 @@ type Config struct {
 	// MaxBodyBytes is the size of a body at most; a larger one is answered with 413. At most LimitMaxBodyBytes.
 	// Defaults to 256 KiB.
 	MaxBodyBytes int64
+	// MaxBatchBytes is the size of a batch at most, of which each event may have MaxBodyBytes; a larger one is answered with 413.
+	// At most LimitMaxBodyBytes. Defaults to 4 MiB.
+	MaxBatchBytes int64
 	// ReferenceStatusCodes answers 200 where Handler says 202, and 400 where it says 404, for clients that were
 	// written for the reference API. Defaults to false.
 	ReferenceStatusCodes bool
@@ -100,6 +104,9 @@ func (c *Config) WithDefaults() Config {
 	if out.MaxBodyBytes == 0 {
 		out.MaxBodyBytes = DefaultMaxBodyBytes
 	}
+	if out.MaxBatchBytes == 0 {
+		out.MaxBatchBytes = DefaultMaxBatchBytes
+	}
 	if out.CallbackConcurrency == 0 {
 		out.CallbackConcurrency = DefaultCallbackConcurrency
 	}
@@ -135,6 +142,9 @@ func (c *Config) Validate() error {
 	var faults []error
 	if d.MaxBodyBytes < 1 || d.MaxBodyBytes > LimitMaxBodyBytes {
 		faults = append(faults, fmt.Errorf("MaxBodyBytes must be 1 to %d, not %d", LimitMaxBodyBytes, d.MaxBodyBytes))
+	}
+	if d.MaxBatchBytes < 1 || d.MaxBatchBytes > LimitMaxBodyBytes {
+		faults = append(faults, fmt.Errorf("MaxBatchBytes must be 1 to %d, not %d", LimitMaxBodyBytes, d.MaxBatchBytes))
 	}
 	if d.CallbackConcurrency < 1 {
 		faults = append(faults, fmt.Errorf("CallbackConcurrency must be at least 1, not %d", d.CallbackConcurrency))

@@ -99,7 +99,7 @@ func TestFoundAtTheFirstLook(t *testing.T) {
 			longest = max(longest, time.Since(began))
 			require.NoError(t, stop())
 		}
-		assert.Less(t, longest, 5*time.Second)
+		assert.Less(t, longest, 30*time.Second, "not at the next poll")
 	})
 }
 

@@ -20,6 +20,7 @@ import (
 // description is the parsed openapi.yaml, with a router for requests whose prefix was stripped.
 var description = sync.OnceValues(func() (*openapi3.T, routers.Router) {
 	openapi3filter.RegisterBodyDecoder("application/yaml", openapi3filter.FileBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.FileBodyDecoder)
 	document, err := openapi3.NewLoader().LoadFromData(openAPI)
 	if err != nil {
 		panic(err)

@@ -18,14 +18,20 @@ const eventsPath = "/v1/async/events"
 type intake interface {
 	// Accept takes an event durably, or returns a *Problem, or any other error when it cannot now.
 	Accept(ctx context.Context, s Submission) (Accepted, error)
+	// AcceptAll takes the events of a batch, durably together.
+	AcceptAll(ctx context.Context, submissions []Submission) ([]Result, error)
 	// Status returns what is known of an event, or ErrNotFound.
 	Status(ctx context.Context, correlationID string) (Record, error)
+	// Await is Status, held until the event goes no further by itself or the time is over.
+	Await(ctx context.Context, correlationID string, within time.Duration) (Record, error)
 }
 
 // handlerConfig configures a handler.
 type handlerConfig struct {
 	// maxBody is the size of a body at most, in bytes.
 	maxBody int64
+	// maxBatch is the same of a batch.
+	maxBatch int64
 	// referenceStatusCodes answers 200 instead of 202 and 400 instead of 404.
 	referenceStatusCodes bool
 	// authenticate refuses a request with an error; nil lets everybody pass.
@@ -56,6 +62,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case ok && rest == "":
 		h.serveEvents(w, r)
+	case ok && id == batchName && below:
+		h.serveBatch(w, r)
 	case ok && id == openAPIName && below:
 		h.serveOpenAPI(w, r)
 	case ok && isCorrelationID(id) && below:
@@ -73,12 +81,17 @@ func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if !h.authenticated(w, r) {
 		return
 	}
-	body, problem := readBody(w, r, h.config.maxBody)
+	key, problem := idempotencyKeyOf(r.Header)
 	if problem != nil {
 		h.refuse(w, r, problem)
 		return
 	}
-	accepted, err := h.intake.Accept(r.Context(), Submission{Body: body})
+	body, problem := readBody(w, r, h.config.maxBody, mediaJSON)
+	if problem != nil {
+		h.refuse(w, r, problem)
+		return
+	}
+	accepted, err := h.intake.Accept(r.Context(), Submission{Body: body, IdempotencyKey: key})
 	if err != nil {
 		h.refuse(w, r, h.problemOf(r, "accept event", err))
 		return
@@ -90,7 +103,12 @@ func (h *handler) serveEvent(w http.ResponseWriter, r *http.Request, id string) 
 	if !h.readOnly(w, r) || !h.authenticated(w, r) {
 		return
 	}
-	record, err := h.intake.Status(r.Context(), id)
+	wait, problem := waitOf(r.URL.Query())
+	if problem != nil {
+		h.refuse(w, r, problem)
+		return
+	}
+	record, err := h.find(r.Context(), id, wait)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		h.refuse(w, r, newNotFoundProblem())
@@ -108,6 +126,13 @@ func (h *handler) serveEvent(w http.ResponseWriter, r *http.Request, id string) 
 	}
 	answer := append([]byte(`{"status":"success","metadata":[],"payload":`), encoded...)
 	write(w, r, http.StatusOK, "application/json", append(answer, '}'))
+}
+
+func (h *handler) find(ctx context.Context, id string, wait time.Duration) (Record, error) {
+	if wait == 0 {
+		return h.intake.Status(ctx, id)
+	}
+	return h.intake.Await(ctx, id, wait)
 }
 
 // serveOpenAPI asks for no authentication: the description is as public as the library.

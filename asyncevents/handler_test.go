@@ -27,6 +27,7 @@ type fakeIntake struct {
 	bodies   [][]byte
 	accepted Accepted
 	record   Record
+	waited   time.Duration
 	err      error
 }
 
@@ -43,6 +44,20 @@ func (f *fakeIntake) Accept(_ context.Context, s Submission) (Accepted, error) {
 	return f.accepted, nil
 }
 
+func (f *fakeIntake) AcceptAll(ctx context.Context, submissions []Submission) ([]Result, error) {
+	if len(submissions) == 0 {
+		return nil, newBatchSizeProblem(0)
+	}
+	results := make([]Result, len(submissions))
+	for i, s := range submissions {
+		accepted, err := f.Accept(ctx, s)
+		if results[i].Accepted = accepted; err != nil && !errors.As(err, &results[i].Problem) {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
 func (f *fakeIntake) Status(_ context.Context, correlationID string) (Record, error) {
 	if f.err != nil {
 		return Record{}, f.err
@@ -51,6 +66,11 @@ func (f *fakeIntake) Status(_ context.Context, correlationID string) (Record, er
 		return Record{}, fmt.Errorf("asyncevents: find %q: %w", correlationID, ErrNotFound)
 	}
 	return f.record, nil
+}
+
+func (f *fakeIntake) Await(ctx context.Context, correlationID string, within time.Duration) (Record, error) {
+	f.waited = within
+	return f.Status(ctx, correlationID)
 }
 
 // desk is a handler on a fakeIntake, held against its description, and what it logged.
@@ -65,7 +85,7 @@ func newDesk(t testing.TB, configure ...func(*handlerConfig)) *desk {
 	d.intake.record = Record{
 		CorrelationID: "id-1", Status: StatusQueued, CreatedAt: time.Unix(1, 0), UpdatedAt: time.Unix(2, 0),
 	}
-	config := handlerConfig{maxBody: 1024, logger: slog.New(slog.NewTextHandler(&d.log, nil))}
+	config := handlerConfig{maxBody: 1024, maxBatch: 4096, logger: slog.New(slog.NewTextHandler(&d.log, nil))}
 	for _, set := range configure {
 		set(&config)
 	}
@@ -165,7 +185,7 @@ func TestHandlerAnswersProblems(t *testing.T) {
 		{newInvalidPropertyProblem("no"), 400, 203405, "BadRequestException", "no", ""},
 		{newNotFoundProblem(), 404, 203408, "NotFoundException", "Correlation ID not found.", ""},
 		{newConflictProblem(), 422, 203422, "UnprocessableEntityException",
-			"This correlation id was used before with another body", ""},
+			"This correlation id or idempotency key was used before with another body", ""},
 		{newTooManyRequestsProblem(1500 * time.Millisecond), 429, 203429, "TooManyRequestsException",
 			"Too many requests, try again later", "2"},
 		{newUnavailableProblem(time.Millisecond), 503, 203503, "ServiceUnavailableException",
@@ -216,6 +236,17 @@ func TestHandlerAuthenticates(t *testing.T) {
 	}
 	assert.Len(t, d.intake.bodies, 1)
 	assert.Equal(t, http.StatusOK, d.do(http.MethodGet, eventsPath+"/openapi.yaml", nil).Code)
+}
+
+func TestHandlerRefusesIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, key := range []string{"", "a\r\nb", "tab\t", "caf\u00e9", strings.Repeat("x", 256)} {
+		requireProblem(t, d.post(`{}`, "Idempotency-Key", key), 400, 203405, "BadRequestException",
+			"Idempotency-Key must be one header of 1 to 255 printable ASCII characters")
+	}
+	assert.Empty(t, d.intake.bodies)
+	assert.Equal(t, http.StatusAccepted, d.post(`{}`, "Idempotency-Key", strings.Repeat("x", 255)).Code)
 }
 
 // A request that is refused anyway must not cost the reading of its body.
@@ -280,6 +311,22 @@ func TestHandlerTellsTheStatus(t *testing.T) {
 		`"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:06.5Z",`+
 		`"callback":{"status":"pending","attempts":2,"next_attempt_at":"2026-01-02T03:05:00Z",`+
 		`"updated_at":"2026-01-02T03:04:07Z"}}}`, w.Body.String())
+}
+
+func TestHandlerHoldsTheStatus(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for query, want := range map[string]time.Duration{
+		"": 0, "?other=1": 0, "?wait=0s": 0, "?wait=10s": 10 * time.Second, "?wait=1.5s": 1500 * time.Millisecond, "?wait=2h": time.Minute,
+	} {
+		d.intake.waited = 0
+		assert.Equal(t, http.StatusOK, d.do(http.MethodGet, eventsPath+"/id-1"+query, nil).Code, query)
+		assert.Equal(t, want, d.intake.waited, query)
+	}
+	for _, query := range []string{"?wait=", "?wait=-1s", "?wait=soon", "?wait=10"} {
+		requireProblem(t, d.do(http.MethodGet, eventsPath+"/id-1"+query, nil), 400, 203405, "BadRequestException",
+			"wait must be a duration such as 10s")
+	}
 }
 
 func TestHandlerAnswersHead(t *testing.T) {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,31 +61,72 @@ func hangUp(t *testing.T, to *url.URL, body string) {
 	assert.NoError(t, conn.Close())
 }
 
-// Many calls with the same id at once make one event.
+// Many calls with the same id, or the same key, at once make one event.
 func TestSameIDAtOnce(t *testing.T) {
+	byID := func(n int) asyncevents.Submission {
+		return asyncevents.Submission{Body: fmt.Appendf(nil, `{"correlation_id":"same%d"}`, n)}
+	}
+	onEach(t, func(t *testing.T, b *asyncevents.Backend) { sameAtOnce(t, b, byID) })
+}
+
+func TestSameKeyAtOnce(t *testing.T) {
+	byKey := func(n int) asyncevents.Submission {
+		return asyncevents.Submission{Body: fmt.Appendf(nil, `{"n":%d}`, n), IdempotencyKey: fmt.Sprintf("key %d", n)}
+	}
+	onEach(t, func(t *testing.T, b *asyncevents.Backend) { sameAtOnce(t, b, byKey) })
+}
+
+func sameAtOnce(t *testing.T, b *asyncevents.Backend, submission func(n int) asyncevents.Submission) {
 	const calls = 100
+	events := few(b, 100)
+	var seen starts
+	s, _ := run(t, b, working(&seen, 0), nil)
+	var fresh atomic.Int64
+	for n := range events {
+		var calling sync.WaitGroup
+		for range calls {
+			calling.Go(func() {
+				accepted, err := s.Accept(context.Background(), submission(n))
+				assert.NoError(t, err)
+				if !accepted.Replayed {
+					fresh.Add(1)
+				}
+			})
+		}
+		calling.Wait()
+	}
+	await(t, "a run of each", func() bool { return seen.perEvent()[1] >= events })
+	awaitIdle(t, s, asyncevents.EventsQueue)
+	assert.EqualValues(t, events, fresh.Load())
+	assert.Equal(t, map[int]int{1: events}, seen.perEvent())
+}
+
+// A key is answered like the correlation id that follows from it: the same body with where the event stands now, another one with 422.
+func TestIdempotencyKey(t *testing.T) {
 	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
-		ids := few(b, 100)
 		var seen starts
 		s, _ := run(t, b, working(&seen, 0), nil)
-		var fresh atomic.Int64
-		for n := range ids {
-			body := fmt.Appendf(nil, `{"correlation_id":"same%d"}`, n)
-			var calling sync.WaitGroup
-			for range calls {
-				calling.Go(func() {
-					accepted, err := s.Accept(context.Background(), asyncevents.Submission{Body: body})
-					assert.NoError(t, err)
-					if !accepted.Replayed {
-						fresh.Add(1)
-					}
-				})
-			}
-			calling.Wait()
+		post := func(body, key string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest(http.MethodPost, "/v1/async/events", strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Idempotency-Key", key)
+			w := httptest.NewRecorder()
+			s.Handler().ServeHTTP(w, r)
+			return w
 		}
-		await(t, "a run of each", func() bool { return seen.perEvent()[1] >= ids })
+		first := post(`{"n":1}`, "a key")
+		require.Equal(t, http.StatusAccepted, first.Code)
+		assert.Empty(t, first.Header().Get("Idempotent-Replayed"))
+		await(t, "its run", func() bool { return seen.perEvent()[1] == 1 })
 		awaitIdle(t, s, asyncevents.EventsQueue)
-		assert.EqualValues(t, ids, fresh.Load())
-		assert.Equal(t, map[int]int{1: ids}, seen.perEvent())
+
+		again := post(`{"n":1}`, "a key")
+		require.Equal(t, http.StatusAccepted, again.Code)
+		assert.Equal(t, "true", again.Header().Get("Idempotent-Replayed"))
+		assert.Equal(t, first.Header().Get("Location"), again.Header().Get("Location"))
+		assert.Contains(t, again.Body.String(), `"status":"processed"`)
+		assert.Equal(t, http.StatusUnprocessableEntity, post(`{"n":2}`, "a key").Code)
+		assert.Equal(t, http.StatusAccepted, post(`{"n":2}`, "another key").Code)
+		await(t, "a run of each", func() bool { return seen.perEvent()[1] == 2 })
 	})
 }

@@ -17,7 +17,7 @@ const (
 	CodeEmptyProperty = 203401
 	// CodeInvalidAction is an action that is not among the allowed ones.
 	CodeInvalidAction = 203404
-	// CodeInvalidProperty is a bad callback_url or correlation_id.
+	// CodeInvalidProperty is a bad callback_url, correlation_id, Idempotency-Key or wait.
 	CodeInvalidProperty = 203405
 	// CodeMethodNotAllowed is a method that the path does not know.
 	CodeMethodNotAllowed = 203406
@@ -27,7 +27,7 @@ const (
 	CodeTooLarge = 203413
 	// CodeUnsupportedMediaType is a content type other than JSON, or a content encoding.
 	CodeUnsupportedMediaType = 203415
-	// CodeIdempotencyConflict is a correlation id that was sent before with another body.
+	// CodeIdempotencyConflict is a correlation id or idempotency key that was sent before with another body.
 	CodeIdempotencyConflict = 203422
 	// CodeTooManyRequests is a rate or queue limit that was reached.
 	CodeTooManyRequests = 203429
@@ -142,7 +142,7 @@ func newMediaTypeProblem(message string) *Problem {
 
 func newConflictProblem() *Problem {
 	return &Problem{HTTPStatus: http.StatusUnprocessableEntity, Type: "UnprocessableEntityException",
-		Code: CodeIdempotencyConflict, Message: "This correlation id was used before with another body"}
+		Code: CodeIdempotencyConflict, Message: "This correlation id or idempotency key was used before with another body"}
 }
 
 func newTooManyRequestsProblem(retryAfter time.Duration) *Problem {

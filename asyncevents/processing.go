@@ -19,6 +19,7 @@ func (s *Service) eventsStage() *stage {
 		queue: EventsQueue, policy: s.cfg.Policy, store: s.backend.Events, telemetry: s.telemetry, log: s.cfg.Logger,
 		attempt: s.attemptEvent,
 		failed:  func(settlement *Settlement) { settlement.Status = StatusFailed },
+		done:    s.waiters.tell,
 	}
 }
 

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
 // readBody returns the whole body, in memory that is not much larger, or says why it is not taken.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem) {
-	if problem := checkHeaders(r.Header); problem != nil {
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, mediaTypes ...string) ([]byte, *Problem) {
+	if problem := checkHeaders(r.Header, mediaTypes); problem != nil {
 		return nil, problem
 	}
 	if r.ContentLength > limit {
@@ -47,11 +48,16 @@ func readAll(body io.Reader, length int64) ([]byte, error) {
 	}
 }
 
-// checkHeaders refuses a body that does not say to be plain JSON.
-func checkHeaders(header http.Header) *Problem {
-	types := header.Values("Content-Type")
-	if len(types) != 1 || !isJSON(types[0]) {
-		return newMediaTypeProblem("Content-Type must be application/json")
+// Media types of bodies.
+const (
+	mediaJSON   = "application/json"
+	mediaNDJSON = "application/x-ndjson"
+)
+
+// checkHeaders refuses a body that does not say to be plain and of one of the media types.
+func checkHeaders(header http.Header, mediaTypes []string) *Problem {
+	if !slices.Contains(mediaTypes, mediaTypeOf(header)) {
+		return newMediaTypeProblem("Content-Type must be " + strings.Join(mediaTypes, " or "))
 	}
 	for _, encoding := range header.Values("Content-Encoding") {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -61,8 +67,12 @@ func checkHeaders(header http.Header) *Problem {
 	return nil
 }
 
-// isJSON is whether a content type is application/json, whatever its parameters.
-func isJSON(contentType string) bool {
-	mediaType, _, _ := strings.Cut(contentType, ";")
-	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json")
+// mediaTypeOf returns the request's only media type in small letters, whatever its parameters; "" for none.
+func mediaTypeOf(header http.Header) string {
+	types := header.Values("Content-Type")
+	if len(types) != 1 {
+		return ""
+	}
+	mediaType, _, _ := strings.Cut(types[0], ";")
+	return strings.ToLower(strings.TrimSpace(mediaType))
 }

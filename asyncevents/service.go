@@ -29,6 +29,7 @@ type Service struct {
 	jobs      *retry.Runner
 	exports   *export.Exporter
 	telemetry *telemetry
+	waiters   *waiters
 	running   atomic.Bool
 }
 
@@ -42,7 +43,7 @@ func New(backend *Backend, process Processor, cfg *Config) (*Service, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("asyncevents: %w", err)
 	}
-	s := &Service{backend: backend, process: process, cfg: cfg.WithDefaults()}
+	s := &Service{backend: backend, process: process, cfg: cfg.WithDefaults(), waiters: newWaiters()}
 	if err := s.build(); err != nil {
 		return nil, fmt.Errorf("asyncevents: %w", err)
 	}
@@ -91,7 +92,7 @@ func (s *Service) topic(queue string) string { return s.cfg.TopicPrefix + queue 
 // /v1/async/events/, and works below http.StripPrefix. It owns no goroutine.
 func (s *Service) Handler() http.Handler {
 	h := newHandler(s, handlerConfig{
-		maxBody: s.cfg.MaxBodyBytes, referenceStatusCodes: s.cfg.ReferenceStatusCodes,
+		maxBody: s.cfg.MaxBodyBytes, maxBatch: s.cfg.MaxBatchBytes, referenceStatusCodes: s.cfg.ReferenceStatusCodes,
 		authenticate: s.cfg.Authenticate, logger: s.cfg.Logger,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

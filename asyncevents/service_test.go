@@ -44,7 +44,13 @@ func run(t *testing.T, b *asyncevents.Backend, p asyncevents.Processor, change f
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
+	go func() {
+		err := s.Run(ctx)
+		if ctx.Err() == nil {
+			t.Logf("Run ended by itself: %v", err)
+		}
+		ended <- err
+	}()
 	stop = sync.OnceValue(func() error {
 		cancel()
 		return <-ended

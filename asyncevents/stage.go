@@ -27,6 +27,8 @@ type stage struct {
 	attempt func(context.Context, *message.Message, retry.Delivery) (Settlement, error)
 	// failed is the state that an event has when its attempts are used up.
 	failed func(*Settlement)
+	// done is told which message left the queue for good; nil where nobody has to know.
+	done func(correlationID string)
 	// ctx values that describe a failed attempt, such as a callback's answer.
 	describe func(error, *retry.Attempt)
 }
@@ -64,6 +66,9 @@ func (s *stage) handle(msg *message.Message) error {
 		settlement, err, fate = *completed, nil, stored
 	case completed == nil && s.stands(ctx, &settlement, false): // by a try whose answer was lost
 		fate = stored
+	}
+	if fate == stored && settlement.Again == nil && s.done != nil {
+		s.done(settlement.CorrelationID)
 	}
 	s.report(ctx, delivery, &settlement, err, fate)
 	s.telemetry.endAttempt(ctx, span, s.queue, started, &settlement, err, fate == stored)

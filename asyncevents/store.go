@@ -34,6 +34,10 @@ type Store interface {
 	// of a call's own event. Calls made at the same time share their commits.
 	Accept(ctx context.Context, acceptance Acceptance) (Receipt, error)
 
+	// AcceptAll is Accept for up to MaxBatch events, which survive a crash together: after an error none of them may be relied on. The
+	// receipts are in the order of the acceptances. An id that stands among them twice is known the second time.
+	AcceptAll(ctx context.Context, acceptances []Acceptance) ([]Receipt, error)
+
 	// Withdraw removes the record of an event that could not be handed to a transport apart from the store: one that is
 	// still queued and of which no attempt has ended. Where there is none, or it went further, nothing changes and the error
 	// is nil. It touches no message.

@@ -4,6 +4,9 @@ package asyncevents
 type Submission struct {
 	// Body is the JSON object that makes the event. It is kept as it is and must not be changed afterwards.
 	Body []byte
+	// IdempotencyKey, when not empty, makes sending again safe for a Body without a correlation_id: the correlation id follows from
+	// it. Handler takes it from the header of that name. A correlation_id in the Body makes it needless, and goes before it.
+	IdempotencyKey string
 }
 
 // Accepted says what became of a Submission that was taken.

@@ -135,6 +135,24 @@ func (t *telemetry) endAccept(ctx context.Context, span trace.Span, accepted Acc
 	span.End()
 }
 
+// acceptedAll counts the events of a batch.
+func (t *telemetry) acceptedAll(ctx context.Context, results []Result) {
+	counts := map[string]int64{}
+	for i := range results {
+		switch {
+		case results[i].Problem != nil:
+			counts[outcomeRefused]++
+		case results[i].Replayed:
+			counts[outcomeReplayed]++
+		default:
+			counts[outcomeAccepted]++
+		}
+	}
+	for outcome, n := range counts {
+		t.accepted.Add(ctx, n, t.labels[label{outcome: outcome}]...)
+	}
+}
+
 func outcomeOfRefusal(err error) string {
 	var problem *Problem
 	if errors.As(err, &problem) {

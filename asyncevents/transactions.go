@@ -27,7 +27,7 @@ func (s *Service) AcceptTx(ctx context.Context, tx any, submission Submission) (
 		return Accepted{}, fmt.Errorf("asyncevents: accept event: %w", ErrNoTransactions)
 	}
 	ctx, span := s.telemetry.startAccept(ctx)
-	accepted, err := s.accept(ctx, submission.Body, func(a Acceptance) (Receipt, error) {
+	accepted, err := s.accept(ctx, submission, func(a Acceptance) (Receipt, error) {
 		return s.backend.Transactions.AcceptTx(ctx, tx, a)
 	})
 	s.telemetry.endAccept(ctx, span, accepted, err)

@@ -100,17 +100,26 @@ func (f *fake) Redrive(_ context.Context, p dlq.RedriveParams) (dlq.Redriven, er
 	}
 	f.redrives = append(f.redrives, p)
 	var out dlq.Redriven
+	var kept []dlq.Entry
 	f.entries = slices.DeleteFunc(f.entries, func(e dlq.Entry) bool {
 		asked := slices.Contains(p.IDs, e.ID) || (p.IDs == nil && e.ID <= p.UpTo && out.Moved < int64(p.Limit))
 		if e.Queue != p.Queue || !asked {
 			return false
 		}
 		out.Moved++
+		if p.Edit != nil {
+			kept = append(kept, e)
+			e.Payload = p.Edit.Payload
+		}
 		if p.Full {
 			out.Entries = append(out.Entries, e)
 		}
 		return true
 	})
+	for _, e := range kept {
+		e.Queue = p.Edit.Kept
+		f.add(e)
+	}
 	return out, nil
 }
 

@@ -94,8 +94,19 @@ type RedriveParams struct {
 	Job string
 	// SingleAttempt is whether the messages get one attempt only: they carry retry.MetadataSingleAttempt.
 	SingleAttempt bool
+	// Edit, when not nil, changes the payload of the one entry that IDs names.
+	Edit *Edit
 	// Full asks for the moved entries in Redriven.Entries.
 	Full bool
+}
+
+// Edit is another payload for an entry that is moved back, and where the entry stays as it was.
+type Edit struct {
+	// Payload takes the place of the entry's.
+	Payload []byte
+	// Kept names the DLQ to which the entry is added as it was, in the same transaction. One of the same message that stands there
+	// already stays: it is what it was before an earlier change.
+	Kept string
 }
 
 // Redriven is what Redrive did.

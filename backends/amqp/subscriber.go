@@ -32,7 +32,7 @@ func (b *backend) subscriber(cfg asyncevents.SubscriberConfig) (message.Subscrib
 }
 
 // Subscribe begins to deliver a topic's messages, as queue.Subscriber does. It returns an error where the broker has the queue
-// with other arguments. A broker that cannot be reached is waited for.
+// with other arguments, or denies access. A broker that cannot be reached, or is in trouble, is waited for.
 func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
 	queueName, err := s.backend.broker.prepare(topic)
 	if err != nil {
@@ -87,17 +87,17 @@ func (s *stream) serve(engine *queue.Subscriber, unsubscribed, closing <-chan st
 	s.close(cancel)
 }
 
-// prepare declares a topic's queues, unless the broker cannot be reached.
+// prepare declares a topic's queues. What keeps the broker from that for now is no error: whoever consumes tries it again.
 func (b *broker) prepare(topic string) (name string, err error) {
 	name, err = b.queueOf(topic)
 	if err != nil {
 		return "", err
 	}
 	err = b.queues.declare(place{queue: name}, time.Now().Add(b.cfg.PublishTimeout))
-	if errors.Is(err, ErrDisconnected) || errors.Is(err, ErrUnconfirmed) {
-		err = nil
+	if isFinal(err) || errors.Is(err, ErrClosed) {
+		return "", err
 	}
-	return name, err
+	return name, nil
 }
 
 func (b *broker) enter(s *stream) {

@@ -47,8 +47,9 @@ func explain(err error) error {
 	return err
 }
 
-// isFinal is whether an error of a first connection will not pass by itself.
-func isFinal(err error) bool { return errors.Is(err, ErrAccess) }
+// isFinal is whether an error at the start will not pass by itself. What a broker in trouble answers does: RabbitMQ closes the
+// connection with INTERNAL_ERROR when it is too busy to make a quorum queue in time.
+func isFinal(err error) bool { return errors.Is(err, ErrAccess) || errors.Is(err, ErrMismatch) }
 
 // neverLeft is whether a message certainly is not with the broker after err.
 func neverLeft(err error) bool {

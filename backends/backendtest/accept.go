@@ -21,6 +21,7 @@ var acceptCases = []testCase{
 	{"knows the event again", acceptKnows},
 	{"makes one event of calls at the same time", acceptConcurrently},
 	{"takes any body", acceptAnyBody},
+	{"takes many together", acceptTogether},
 	{"without a message records the event only", acceptRecordOnly},
 	{"without a message knows the event again", acceptRecordOnlyKnows},
 	{"with and without messages at the same time", acceptMixed},
@@ -92,6 +93,25 @@ func acceptConcurrently(t *testing.T, f *fixture) {
 	group.Wait()
 	assert.EqualValues(t, 1, fresh.Load())
 	f.requireBacklog(t, topic, asyncevents.Backlog{Ready: 101})
+}
+
+func acceptTogether(t *testing.T, f *fixture) {
+	f.accept(t, "old", "first")
+	batch := []asyncevents.Acceptance{
+		acceptance("z", "{}"), acceptance("old", "another"), acceptance("a", "{}"), recordOnly("only", "{}"), acceptance("z", "[]"),
+	}
+	for round := range 2 {
+		receipts, err := f.Events.AcceptAll(t.Context(), batch)
+		require.NoError(t, err)
+		require.Len(t, receipts, len(batch))
+		for i, known := range []bool{round > 0, true, round > 0, round > 0, true} {
+			assert.Equal(t, known, receipts[i].Known, i)
+		}
+		assert.Equal(t, sha256.Sum256([]byte("first")), receipts[1].BodyHash)
+		assert.Equal(t, sha256.Sum256([]byte("{}")), receipts[4].BodyHash)
+		assert.Equal(t, asyncevents.StatusQueued, receipts[4].Status)
+	}
+	f.requireBacklog(t, topic, asyncevents.Backlog{Ready: 3})
 }
 
 func acceptAnyBody(t *testing.T, f *fixture) {

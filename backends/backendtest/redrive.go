@@ -25,6 +25,7 @@ var redriveCases = []testCase{
 	{"sets the status of the event", redriveStatus},
 	{"sets the status of the callback", redriveCallback},
 	{"counts for its retry job", redriveJob},
+	{"with another payload, and keeps the first", redriveEdited},
 }
 
 func redriveMessage(t *testing.T, f *fixture) {
@@ -194,4 +195,43 @@ func redriveJob(t *testing.T, f *fixture) {
 	other, err := f.Jobs.Job(t.Context(), "other")
 	require.NoError(t, err)
 	assert.Zero(t, other.Moved, "that job is of another DLQ")
+}
+
+func redriveEdited(t *testing.T, f *fixture) {
+	const kept = "kept"
+	messages := f.consume(t, topic, quick())
+	others := []dlq.Entry{f.bury(t, deadQueue, "m-0"), f.bury(t, deadQueue, "m-2")}
+	first := f.bury(t, deadQueue, "m-1")
+	for round, payload := range []string{`{"edited":1}`, ""} {
+		stood := f.list(t, deadQueue)[2]
+		params := dlq.RedriveParams{
+			Queue: deadQueue, Selection: dlq.Selection{IDs: []int64{stood.ID}}, Full: true,
+			Edit: &dlq.Edit{Payload: []byte(payload), Kept: kept},
+		}
+		redriven, err := f.DeadLetters.Redrive(t.Context(), params)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, redriven.Moved)
+		assert.Equal(t, payload, string(redriven.Entries[0].Payload))
+		again, err := f.DeadLetters.Redrive(t.Context(), params)
+		require.NoError(t, err)
+		assert.Zero(t, again.Moved, "it is gone")
+
+		msg := receive(t, messages)
+		assert.Equal(t, "m-1", msg.UUID)
+		assert.Equal(t, payload, string(msg.Payload))
+		assert.Equal(t, round+1, retry.DeliveryOf(msg).Redrives)
+		assert.Equal(t, first.Attempts, retry.DeliveryOf(msg).History)
+		dead := dlq.EntryOf(msg, deadQueue, first.Failure)
+		dead.Topic = topic
+		require.NoError(t, f.DeadLetters.Add(msg.Context(), dead))
+		msg.Ack()
+
+		originals := f.list(t, kept)
+		require.Len(t, originals, 1)
+		assert.Equal(t, string(first.Payload), string(originals[0].Payload))
+		assert.Equal(t, first.Failure, originals[0].Failure)
+		assert.Equal(t, first.MessageID, originals[0].MessageID)
+		assert.EqualValues(t, 1, f.stat(t, kept).Count)
+	}
+	assert.Equal(t, others, f.list(t, deadQueue)[:2])
 }

@@ -22,3 +22,8 @@ func (e *events) Accept(ctx context.Context, a asyncevents.Acceptance) (asynceve
 	}
 	return e.Events.Accept(ctx, a)
 }
+
+// AcceptAll implements asyncevents.Store. All of them go into the store's queue, for the same reason.
+func (e *events) AcceptAll(ctx context.Context, acceptances []asyncevents.Acceptance) ([]asyncevents.Receipt, error) {
+	return e.Store.AcceptAll(ctx, acceptances)
+}

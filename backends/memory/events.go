@@ -16,16 +16,36 @@ type events struct{ *state }
 
 // Accept records an event and publishes its message, if it has one.
 func (e *events) Accept(ctx context.Context, a asyncevents.Acceptance) (asyncevents.Receipt, error) {
-	var message waiting
-	if a.Message != nil {
-		message.item, message.after = newItem(a.Message)
-	}
-	if err := e.lock(ctx, "accept event %q", a.CorrelationID); err != nil {
+	receipts, err := e.AcceptAll(ctx, []asyncevents.Acceptance{a})
+	if err != nil {
 		return asyncevents.Receipt{}, err
 	}
+	return receipts[0], nil
+}
+
+// AcceptAll records events and publishes their messages.
+func (e *events) AcceptAll(ctx context.Context, acceptances []asyncevents.Acceptance) ([]asyncevents.Receipt, error) {
+	messages := make([]waiting, len(acceptances))
+	for i, a := range acceptances {
+		if a.Message != nil {
+			messages[i].item, messages[i].after = newItem(a.Message)
+		}
+	}
+	if err := e.lock(ctx, "accept event %q", acceptances[0].CorrelationID); err != nil {
+		return nil, err
+	}
 	defer e.mu.Unlock()
+	receipts := make([]asyncevents.Receipt, len(acceptances))
+	for i := range acceptances {
+		receipts[i] = e.accept(&acceptances[i], messages[i])
+	}
+	return receipts, nil
+}
+
+// accept records an event. The caller holds the lock.
+func (e *events) accept(a *asyncevents.Acceptance, message waiting) asyncevents.Receipt {
 	if record := e.events[a.CorrelationID]; record != nil {
-		return asyncevents.Receipt{Known: true, BodyHash: record.BodyHash, Status: e.status(record)}, nil
+		return asyncevents.Receipt{Known: true, BodyHash: record.BodyHash, Status: e.status(record)}
 	}
 	e.events[a.CorrelationID] = &asyncevents.Record{
 		CorrelationID: a.CorrelationID,
@@ -37,7 +57,7 @@ func (e *events) Accept(ctx context.Context, a asyncevents.Acceptance) (asynceve
 	if message.item != nil {
 		e.publish(a.Topic, time.Now(), message)
 	}
-	return asyncevents.Receipt{}, nil
+	return asyncevents.Receipt{}
 }
 
 // Withdraw removes the record of an event that went nowhere.

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -28,11 +29,24 @@ func (d *deadLetters) Redrive(ctx context.Context, p dlq.RedriveParams) (redrive
 // moveBack publishes what was taken out of a DLQ. The caller holds the lock.
 func (s *state) moveBack(p dlq.RedriveParams, taken []*deadLetter) {
 	now := time.Now()
-	for _, letter := range taken {
+	for i, letter := range taken {
+		if p.Edit != nil {
+			letter = s.edit(letter, p.Edit, now)
+			taken[i] = letter
+		}
 		s.publish(letter.entry.Topic, now, waiting{item: letter.redriven(&p)})
 		s.noteRedrive(&letter.entry, now)
 	}
 	s.credit(p.Queue, p.Job, int64(len(taken)))
+}
+
+// edit keeps a letter as it was in another DLQ, and returns it with another payload. The caller holds the lock.
+func (s *state) edit(letter *deadLetter, edit *dlq.Edit, now time.Time) *deadLetter {
+	kept, edited := *letter, *letter
+	kept.entry.Queue = edit.Kept
+	s.bury(&kept, now)
+	edited.entry.Payload = bytes.Clone(edit.Payload)
+	return &edited
 }
 
 // noteRedrive tells the record of the event, where there is one, that it or its callback waits again.

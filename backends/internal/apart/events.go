@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -66,6 +67,36 @@ func (e *Events) store(ctx context.Context, a asyncevents.Acceptance) (asynceven
 		err = e.Stored(a.Topic)
 	}
 	return receipt, err
+}
+
+// AcceptAll implements asyncevents.Store. The events go through the store's queue, whose one transaction makes them durable together;
+// from there they go on to the transport, many at a time.
+func (e *Events) AcceptAll(ctx context.Context, acceptances []asyncevents.Acceptance) ([]asyncevents.Receipt, error) {
+	if !e.Outbox {
+		if err := e.Transport.Ready(); err != nil {
+			return nil, fmt.Errorf("accept %d events: %w", len(acceptances), err)
+		}
+	}
+	receipts, err := e.Store.AcceptAll(ctx, acceptances)
+	if err != nil {
+		return nil, err
+	}
+	for _, topic := range topicsOf(acceptances) {
+		if err := e.Stored(topic); err != nil {
+			return nil, err
+		}
+	}
+	return receipts, nil
+}
+
+// topicsOf are those on which messages are published.
+func topicsOf(acceptances []asyncevents.Acceptance) (topics []string) {
+	for i := range acceptances {
+		if a := &acceptances[i]; a.Message != nil && !slices.Contains(topics, a.Topic) {
+			topics = append(topics, a.Topic)
+		}
+	}
+	return topics
 }
 
 // send records an event and hands its message to the transport. The record comes first, so that the outcome finds it. Nobody has

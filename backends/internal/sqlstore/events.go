@@ -85,6 +85,30 @@ func (s *Events) Accept(ctx context.Context, a asyncevents.Acceptance) (asynceve
 	return call.receipt, nil
 }
 
+// AcceptAll implements asyncevents.Store, in one transaction.
+func (s *Events) AcceptAll(ctx context.Context, acceptances []asyncevents.Acceptance) ([]asyncevents.Receipt, error) {
+	if len(acceptances) == 0 {
+		return nil, nil
+	}
+	batch := make([]*accepting, len(acceptances))
+	for i, a := range acceptances {
+		var err error
+		if batch[i], err = newAccepting(a); err != nil {
+			return nil, s.failure("accept", a.CorrelationID, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callPatience) // whoever leaves could not know what became of them
+	defer cancel()
+	if err := s.acceptTogether(ctx, byCorrelationID(batch)); err != nil {
+		return nil, fmt.Errorf("%s: accept %d events: %w", s.dialect.Name(), len(batch), err)
+	}
+	receipts := make([]asyncevents.Receipt, len(batch))
+	for i, call := range batch {
+		receipts[i] = call.receipt
+	}
+	return receipts, nil
+}
+
 func newAccepting(a asyncevents.Acceptance) (call *accepting, err error) {
 	call = &accepting{Acceptance: a, until: time.Now().Add(callPatience)}
 	if a.Message != nil {

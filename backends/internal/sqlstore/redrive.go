@@ -53,6 +53,11 @@ func (s *DeadLetters) redrive(
 	if spans, err = s.spans(t, d, &p.Selection); err != nil || len(spans) == 0 {
 		return redriven, nil, err
 	}
+	if p.Edit != nil {
+		if err := s.edit(t, d, &p); err != nil {
+			return redriven, nil, err
+		}
+	}
 	leaving, mark := causes{}, markOf(&p)
 	for _, sp := range spans {
 		if p.Full {

@@ -1,0 +1,42 @@
+package asyncevents
+
+import (
+	"crypto/sha256"
+	"net/http"
+
+	"github.com/google/uuid"
+)
+
+// maxIdempotencyKey is the length of an idempotency key at most, in bytes.
+const maxIdempotencyKey = 255
+
+// keySpace keeps the ids that are made of keys apart from all other name-based UUIDs.
+var keySpace = uuid.MustParse("5c8a7b3f-38ac-4a49-b61e-199b814b94e6")
+
+// idOfKey returns the correlation id of the event that a client sends with a key. It follows from the key alone, so that what
+// makes sending again safe is the one unique index on correlation ids, on every backend, and no second record that could go astray.
+func idOfKey(key string) string {
+	const version = 8 // whatever the application likes, RFC 9562
+	return uuid.NewHash(sha256.New(), keySpace, []byte(key), version).String()
+}
+
+// idempotencyKeyOf returns the request's Idempotency-Key, "" for none.
+func idempotencyKeyOf(header http.Header) (string, *Problem) {
+	values := header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return "", nil
+	}
+	if len(values) > 1 || !isIdempotencyKey(values[0]) {
+		return "", newInvalidPropertyProblem("Idempotency-Key must be one header of 1 to 255 printable ASCII characters")
+	}
+	return values[0], nil
+}
+
+func isIdempotencyKey(key string) bool {
+	for i := range len(key) {
+		if key[i] < ' ' || key[i] > '~' {
+			return false
+		}
+	}
+	return key != "" && len(key) <= maxIdempotencyKey
+}
