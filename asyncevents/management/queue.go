@@ -57,7 +57,26 @@ func frontPage(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.page(http.StatusOK, "front", "Dead-letter queues", list), nil
+	var view frontView
+	for _, status := range list.Queues {
+		groups, err := c.dlq.Groups(c.r.Context(), status.Queue, frontGroups)
+		if err != nil {
+			return nil, err
+		}
+		view.Queues = append(view.Queues, frontQueue{status, groups})
+	}
+	return c.page(http.StatusOK, "front", "Dead-letter queues", view), nil
+}
+
+// frontGroups is how many causes of each queue the overview lists.
+const frontGroups = 3
+
+// frontView is every DLQ, each with why most of its entries are there.
+type frontView struct{ Queues []frontQueue }
+
+type frontQueue struct {
+	queueStatus
+	Groups []dlq.Group
 }
 
 // pageGroups is how many causes a queue's page lists, those with most entries first.
