@@ -78,5 +78,5 @@ func (rs routes) find(method string, segments []string) (found *route, vars map[
 // allRoutes lists every route. The forms of the pages are served by what serves the API.
 func allRoutes() routes {
 	return slices.Concat(queueRoutes, entryRoutes, erasedRoutes, groupRoutes, jobRoutes, exportRoutes, importRoutes, settingsRoutes,
-		auditRoutes, assetRoutes)
+		auditRoutes, liveRoutes, assetRoutes)
 }
