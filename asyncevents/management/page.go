@@ -49,8 +49,8 @@ type pageView struct {
 	Product, Title string
 	// Root is the relative URL of the mount point.
 	Root string
-	// Style and Icon are the names of the assets.
-	Style, Icon string
+	// Style, Script and Icon are the names of the assets.
+	Style, Script, Icon string
 	// Queues are all DLQs, for the navigation; Queue is the page's.
 	Queues []string
 	Queue  string
@@ -77,7 +77,7 @@ func (c *call) permissions() permissions {
 }
 
 func (c *call) page(status int, name, title string, body any) answer {
-	view := pageView{Product: c.cfg.Title, Title: title, Root: c.place.root, Style: styleSheet.name, Icon: icon.name,
+	view := pageView{Product: c.cfg.Title, Title: title, Root: c.place.root, Style: styleSheet.name, Script: script.name, Icon: icon.name,
 		Queues: queueNames, Queue: c.row.Queue, Page: name, Actor: c.row.Actor, Body: body}
 	if f, ok := flashes[c.r.URL.Query().Get(paramFlash)]; ok {
 		view.Flash = &f

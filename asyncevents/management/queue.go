@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/redrive-go/redrive/dlq"
@@ -56,13 +57,40 @@ func frontPage(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.page(http.StatusOK, "front", "Dead-letter queues", list), nil
+	var view frontView
+	for _, status := range list.Queues {
+		groups, err := c.dlq.Groups(c.r.Context(), status.Queue, frontGroups)
+		if err != nil {
+			return nil, err
+		}
+		view.Queues = append(view.Queues, frontQueue{status, groups})
+	}
+	return c.page(http.StatusOK, "front", "Dead-letter queues", view), nil
 }
 
-// queueView is a DLQ and one page of its entries.
+// frontGroups is how many causes of each queue the overview lists.
+const frontGroups = 3
+
+// frontView is every DLQ, each with why most of its entries are there.
+type frontView struct{ Queues []frontQueue }
+
+type frontQueue struct {
+	queueStatus
+	Groups []dlq.Group
+}
+
+// pageGroups is how many causes a queue's page lists, those with most entries first.
+const pageGroups = 10
+
+// queueView is a DLQ, why its entries are there, and one page of what the filter finds among them.
 type queueView struct {
 	queueStatus
-	Page dlq.Page
+	Groups []dlq.Group
+	Filter []filterField
+	// Filtered is whether the filter means anything, Next the relative URL of the page after this one.
+	Filtered bool
+	Next     string
+	Page     dlq.Page
 }
 
 func queuePage(c *call) (answer, error) {
@@ -74,7 +102,14 @@ func queuePage(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.page(http.StatusOK, "queue", queueTitle(c.queue), queueView{status, page}), nil
+	groups, err := c.dlq.Groups(c.r.Context(), c.queue, pageGroups)
+	if err != nil {
+		return nil, err
+	}
+	view := queueView{queueStatus: status, Groups: groups, Filter: c.filterFields(), Page: page}
+	view.Filtered = slices.ContainsFunc(view.Filter, func(f filterField) bool { return f.Value != "" })
+	view.Next = c.nextPage(view.Filter, page.NextCursor)
+	return c.page(http.StatusOK, "queue", queueTitle(c.queue), view), nil
 }
 
 func (h *handler) queueList(ctx context.Context) (queueList, error) {
