@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 
 	udiff "github.com/aymanbagabas/go-udiff"
 
@@ -24,6 +26,9 @@ const maxEdit = 4 << 20
 var editRoutes = routes{
 	{method: http.MethodPost, pattern: "api/queues/{queue}/entries/{id}/edit", action: ActionEdit, also: ActionRetry, audit: "edit",
 		fields: []string{fieldPayload, fieldBase64, fieldDryRun}, largest: maxEdit, serve: editEntry},
+	{method: http.MethodGet, pattern: "queues/{queue}/entries/{id}/edit", action: ActionEdit, also: ActionRetry, serve: editPage},
+	{method: http.MethodPost, pattern: "queues/{queue}/entries/{id}/edit", action: ActionEdit, also: ActionRetry, audit: "edit",
+		largest: maxEdit, serve: editOnPage, back: "queues/{queue}", done: flashRetried},
 	{method: http.MethodGet, pattern: "api/queues/{queue}/entries/{id}/original", action: ActionView, serve: getOriginal},
 }
 
@@ -50,9 +55,6 @@ type changeJSON struct {
 
 // editEntry moves one entry back with another payload.
 func editEntry(c *call) (answer, error) {
-	if !c.seesPayloads() {
-		return nil, newHiddenProblem("changed")
-	}
 	dry, err := c.isDryRun()
 	if err != nil {
 		return nil, err
@@ -61,25 +63,58 @@ func editEntry(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	entry, err := c.storedEntry()
+	entry, change, err := c.change(payload)
 	if err != nil {
 		return nil, err
-	}
-	change := difference(entry.Payload, payload)
-	if change == "" {
-		return nil, newMalformedProblem("The payload differs in nothing but white space; an entry is retried as it is without 'edit'")
 	}
 	if dry {
-		c.row.Count, c.row.Detail = 1, "dry run"
-		return jsonAnswer{http.StatusOK, changeJSON{true, change}}, nil
+		return jsonAnswer{http.StatusOK, changeJSON{true, change}}, c.previewed()
 	}
-	c.row.Detail = fmt.Sprintf("payload changed from %s to %s", digest(entry.Payload), digest(payload))
-	moved, err := c.dlq.RetryEdited(c.r.Context(), c.queue, entry.ID, payload)
+	moved, err := c.retryEdited(&entry, payload)
 	if err != nil {
 		return nil, err
 	}
-	c.row.Count = 1
 	return jsonAnswer{http.StatusOK, comparedJSON{c.shown(moved)[0], change}}, nil
+}
+
+// change returns the entry that the path names, and what another payload changes in it.
+func (c *call) change(payload []byte) (entry dlq.Entry, change string, err error) {
+	if err := c.mayEdit(); err != nil {
+		return entry, "", err
+	}
+	if err := asyncevents.CheckPayload(c.queue, payload); err != nil {
+		return entry, "", err
+	}
+	if entry, err = c.storedEntry(); err != nil {
+		return entry, "", err
+	}
+	if change = difference(entry.Payload, payload); change == "" {
+		err = newMalformedProblem("The payload differs in nothing but white space; an entry can be retried as it is")
+	}
+	return entry, change, err
+}
+
+// mayEdit refuses whoever does not see what there is to change.
+func (c *call) mayEdit() error {
+	if !c.seesPayloads() {
+		return newHiddenProblem("changed")
+	}
+	return nil
+}
+
+// previewed notes that nothing was done.
+func (c *call) previewed() error {
+	c.row.Count, c.row.Detail = 1, "dry run"
+	return nil
+}
+
+func (c *call) retryEdited(entry *dlq.Entry, payload []byte) (dlq.Entry, error) {
+	c.row.Detail = fmt.Sprintf("payload changed from %s to %s", digest(entry.Payload), digest(payload))
+	moved, err := c.dlq.RetryEdited(c.r.Context(), c.queue, entry.ID, payload)
+	if err == nil {
+		c.row.Count = 1
+	}
+	return moved, err
 }
 
 // newPayload is the payload that the body holds: JSON as it stands there, or anything else in base64.
@@ -94,7 +129,65 @@ func (c *call) newPayload() (payload []byte, err error) {
 	case json.Unmarshal(asBase64, &payload) != nil:
 		return nil, newMalformedProblem("Field 'payload_base64' must be text in base64")
 	}
-	return payload, asyncevents.CheckPayload(c.queue, payload)
+	return payload, nil
+}
+
+// The buttons of the page: the second one is there once the difference was seen.
+const (
+	inputStep  = "step"
+	stepRetry  = "retry"
+	textBreaks = "\r\n" // of a form's text, by https://html.spec.whatwg.org/#constructing-the-form-data-set
+)
+
+// editView is the page on which a payload is changed.
+type editView struct {
+	Entry dlq.Entry
+	// Text is the payload as it is now.
+	Text string
+	// Difference is what it changes; "" before it was changed.
+	Difference string
+}
+
+// editPage offers the payload to be changed. What is no text cannot be, in a browser.
+func editPage(c *call) (answer, error) {
+	if err := c.mayEdit(); err != nil {
+		return nil, err
+	}
+	entry, err := c.storedEntry()
+	if err != nil {
+		return nil, err
+	}
+	payload := newPayloadView(entry.Payload)
+	if payload.Binary {
+		return nil, newMalformedProblem("The payload is no text; change it with the command line or the API")
+	}
+	return c.editPage(editView{Entry: entry, Text: payload.Text}), nil
+}
+
+func (c *call) editPage(view editView) answer {
+	return c.page(http.StatusOK, "edit", "Edit entry "+strconv.FormatInt(view.Entry.ID, 10), view)
+}
+
+// editOnPage shows what the payload in a form changes, or moves the entry back with it.
+func editOnPage(c *call) (answer, error) {
+	step, err := c.input(inputStep)
+	if err != nil {
+		return nil, err
+	}
+	text, err := c.input(fieldPayload)
+	if err != nil {
+		return nil, err
+	}
+	text = strings.ReplaceAll(text, textBreaks, "\n")
+	entry, change, err := c.change([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	if step != stepRetry {
+		return c.editPage(editView{entry, text, change}), c.previewed()
+	}
+	_, err = c.retryEdited(&entry, []byte(text))
+	return nil, err
 }
 
 // getOriginal returns an entry as it was before it was first edited, and how the present one differs from that.

@@ -3,6 +3,7 @@ package management
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -125,4 +126,41 @@ func TestEditTellsNothingOfWhatIsHidden(t *testing.T) {
 			assert.NotContains(t, got.text, "difference")
 		})
 	}
+}
+
+func TestEditOnThePage(t *testing.T) {
+	t.Parallel()
+	const page = "queues/events/entries/1/edit"
+	b := newBundle(t, nil)
+	b.add("one", `{"text":"<script>","n":1}`)
+	assert.Contains(t, b.do(http.MethodGet, "queues/events/entries/1", "").text, "entries/1/edit")
+	got := b.do(http.MethodGet, page, "")
+	assert.Contains(t, got.text, "&#34;text&#34;: &#34;&lt;script&gt;&#34;")
+	assert.NotContains(t, got.text, `value="retry"`, "the difference comes first")
+
+	got = b.submit(page, url.Values{"step": {"difference"}, "payload": {"{\r\n  \"text\": \"<script>\",\r\n  \"n\": 2\r\n}"}})
+	require.Equal(t, http.StatusOK, got.Code, got.text)
+	assert.Contains(t, got.text, "-  &#34;n&#34;: 1\n&#43;  &#34;n&#34;: 2\n")
+	assert.Contains(t, got.text, `value="retry"`)
+	assert.Equal(t, "dry run", b.audit()[0].Detail)
+	require.EqualValues(t, 1, b.depth())
+
+	assert.Equal(t, http.StatusBadRequest, b.submit(page, url.Values{"step": {"retry"}, "payload": {"[]"}}).Code)
+	require.EqualValues(t, 1, b.depth())
+	got = b.submit(page, url.Values{"step": {"retry"}, "payload": {`{"n":2}`}})
+	assert.Equal(t, http.StatusSeeOther, got.Code)
+	assert.Contains(t, got.Header().Get("Location"), "queues/events?flash=retried")
+	assert.Zero(t, b.depth())
+	got = b.submit(page, url.Values{"step": {"retry"}, "payload": {`{"n":3}`}})
+	assert.Contains(t, got.Header().Get("Location"), "flash=203522", "it is moved")
+
+	b.add("binary", "\xff")
+	got = b.do(http.MethodGet, "queues/events/entries/"+b.ids()[0]+"/edit", "")
+	assert.Equal(t, http.StatusBadRequest, got.Code)
+	assert.Contains(t, got.text, "no text")
+	b.authorize = butFor(ActionEdit)
+	assert.NotContains(t, b.do(http.MethodGet, "queues/events/entries/"+b.ids()[0], "").text, "/edit")
+	b.authorize = butFor(ActionViewPayload)
+	assert.NotContains(t, b.do(http.MethodGet, "queues/events/entries/"+b.ids()[0], "").text, "/edit")
+	assert.Equal(t, http.StatusForbidden, b.do(http.MethodGet, "queues/events/entries/"+b.ids()[0]+"/edit", "").Code)
 }

@@ -69,7 +69,7 @@ func (h *handler) decide(c *call) (answer, error) {
 	if c.audited() {
 		h.record(c, err)
 	}
-	if err == nil && c.route.back != "" {
+	if _, stays := answer.(pageAnswer); err == nil && !stays && c.route.back != "" {
 		return c.leadBack(c.route.done), nil
 	}
 	return answer, err

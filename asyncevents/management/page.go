@@ -14,7 +14,7 @@ import (
 var templateFiles embed.FS
 
 // pages are the templates of every page, each with the layout around it.
-var pages = parsePages("front", "queue", "entry", "exports", "settings", "audit", "problem")
+var pages = parsePages("front", "queue", "entry", "edit", "exports", "settings", "audit", "problem")
 
 func parsePages(names ...string) map[string]*template.Template {
 	parsed := make(map[string]*template.Template, len(names))
@@ -67,11 +67,12 @@ type pageView struct {
 }
 
 // permissions are what the sender may do besides looking.
-type permissions struct{ Retry, Erase, Export, Download, Configure bool }
+type permissions struct{ Retry, Edit, Erase, Export, Download, Configure bool }
 
 func (c *call) permissions() permissions {
 	can := permissions{Retry: c.may(ActionRetry), Erase: c.may(ActionErase), Export: c.may(ActionExport),
 		Configure: c.may(ActionConfigure)}
+	can.Edit = can.Retry && c.may(ActionEdit) && c.seesPayloads()
 	can.Download = can.Export && c.seesPayloads()
 	return can
 }
