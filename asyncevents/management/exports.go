@@ -99,9 +99,12 @@ func startExport(c *call) (answer, error) {
 
 // format is the file's format that the body or form asks for.
 func (c *call) format() (string, error) {
-	format := cmp.Or(c.r.PostForm.Get(fieldFormat), export.FormatJSON)
 	raw, ok := c.fields[fieldFormat]
-	if ok && json.Unmarshal(raw, &format) != nil || !slices.Contains(export.Formats(), format) {
+	if !ok {
+		raw = strconv.AppendQuote(nil, cmp.Or(c.r.PostForm.Get(fieldFormat), export.FormatJSON))
+	}
+	var format string
+	if json.Unmarshal(raw, &format) != nil || !slices.Contains(export.Formats(), format) {
 		return "", newBadRequestProblem(CodeUnsupported, "Field 'format' must be "+strings.Join(export.Formats(), " or "))
 	}
 	return format, nil
