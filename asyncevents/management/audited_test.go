@@ -40,6 +40,7 @@ var doable = map[string]struct {
 	"POST queues/{queue}/retry-job":          {},
 	"POST queues/{queue}/exports":            {},
 
+	"POST queues/{queue}/erased/restore":     {},
 	"POST api/queues/{queue}/erased/restore": {},
 	"POST api/queues/{queue}/import":         {query: "?to=dlq"},
 

@@ -1,6 +1,9 @@
 package management
 
-import "net/url"
+import (
+	"net/url"
+	"slices"
+)
 
 // filterField is one field of the form that filters a queue's page.
 type filterField struct {
@@ -51,8 +54,42 @@ func (c *call) filterFields() []filterField {
 	return fields
 }
 
+// filterView is the form as it was filled in, on the page that it filters.
+type filterView struct {
+	// Page is the page's relative URL.
+	Page   string
+	Fields []filterField
+	// Filtered is whether anything is filled in.
+	Filtered bool
+}
+
+// filterView is the filter of the page at that path below the mount point.
+func (c *call) filterView(page string) filterView {
+	fields := c.filterFields()
+	return filterView{
+		Page: c.place.root + page, Fields: fields,
+		Filtered: slices.ContainsFunc(fields, func(f filterField) bool { return f.Value != "" }),
+	}
+}
+
+// Kept is the filled in fields, which forms beside the filter send along.
+func (v filterView) Kept() []filterField {
+	return slices.DeleteFunc(slices.Clone(v.Fields), func(f filterField) bool { return f.Value == "" })
+}
+
+// with returns the page's relative URL under the same filter, with other parameters.
+func (v filterView) with(params url.Values) string {
+	for _, field := range v.Kept() {
+		params.Add(field.Name, field.Value)
+	}
+	return v.Page + "?" + params.Encode()
+}
+
+// CountURL asks for how many entries the filter means.
+func (v filterView) CountURL() string { return v.with(url.Values{paramCount: {"1"}}) }
+
 // nextPage returns the relative URL of the page at the cursor, under the same filter; "" where there is none.
-func (c *call) nextPage(fields []filterField, cursor string) string {
+func (c *call) nextPage(view filterView, cursor string) string {
 	if cursor == "" {
 		return ""
 	}
@@ -60,10 +97,5 @@ func (c *call) nextPage(fields []filterField, cursor string) string {
 	if limit := c.r.URL.Query().Get(paramLimit); limit != "" {
 		params.Set(paramLimit, limit)
 	}
-	for _, field := range fields {
-		if field.Value != "" {
-			params.Add(field.Name, field.Value)
-		}
-	}
-	return c.place.root + "queues/" + url.PathEscape(c.queue) + "?" + params.Encode()
+	return view.with(params)
 }

@@ -1,6 +1,7 @@
 package management
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/redrive-go/redrive/dlq"
 	"github.com/redrive-go/redrive/retry"
@@ -44,6 +46,9 @@ const (
 	fieldCanary   = "canary"
 	fieldStopOver = "stop_over_percent"
 	fieldSingle   = "single_attempt"
+
+	// fieldCanaryPercent is the canary's second number in the form of a page.
+	fieldCanaryPercent = "canary_percent"
 )
 
 // jobStatus is how a retry job stands.
@@ -177,8 +182,26 @@ func (c *call) dryRun(filter dlq.Filter) (answer, error) {
 	return jsonAnswer{http.StatusOK, dryRunJSON{true, count}}, err
 }
 
+// jobForm is the fields of a job as a page's form fills them in, in which empty ones are none.
+func (c *call) jobForm() object {
+	form, fields := c.r.PostForm, object{}
+	if entries := form.Get(fieldCanary); entries != "" {
+		percent := cmp.Or(form.Get(fieldCanaryPercent), "0")
+		fields[fieldCanary] = jsontext.Value(`{"entries":` + entries + `,"min_processed_percent":` + percent + `}`)
+	}
+	for _, name := range []string{fieldStopOver, fieldSingle} {
+		if text := form.Get(name); text != "" {
+			fields[name] = jsontext.Value(text)
+		}
+	}
+	return fields
+}
+
 // jobOptions reads how a job is to be run.
 func (c *call) jobOptions(filter dlq.Filter) (o retry.Options, err error) {
+	if !c.isAPI() {
+		c.fields = c.jobForm()
+	}
 	if o.Criteria, err = filter.Criteria(); err != nil {
 		return o, err
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/export"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -86,11 +86,13 @@ const pageGroups = 10
 type queueView struct {
 	queueStatus
 	Groups []dlq.Group
-	Filter []filterField
-	// Filtered is whether the filter means anything, Next the relative URL of the page after this one.
-	Filtered bool
-	Next     string
-	Page     dlq.Page
+	Filter filterView
+	// Counted is how many entries the filter means, where that was asked for.
+	Counted *int64
+	// Next is the relative URL of the page after this one.
+	Next    string
+	Page    dlq.Page
+	Formats []string
 }
 
 func queuePage(c *call) (answer, error) {
@@ -106,10 +108,25 @@ func queuePage(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := queueView{queueStatus: status, Groups: groups, Filter: c.filterFields(), Page: page}
-	view.Filtered = slices.ContainsFunc(view.Filter, func(f filterField) bool { return f.Value != "" })
+	view := queueView{queueStatus: status, Groups: groups, Filter: c.filterView("queues/" + c.queue), Page: page, Formats: export.Formats()}
 	view.Next = c.nextPage(view.Filter, page.NextCursor)
+	if view.Counted, err = c.counted(); err != nil {
+		return nil, err
+	}
 	return c.page(http.StatusOK, "queue", queueTitle(c.queue), view), nil
+}
+
+// counted is how many entries the page's filter means, nil unless that is asked for: it may mean to read the whole DLQ.
+func (c *call) counted() (*int64, error) {
+	if !c.r.URL.Query().Has(paramCount) {
+		return nil, nil //nolint:nilnil // nobody asked
+	}
+	filter, err := c.filter()
+	if err != nil {
+		return nil, err
+	}
+	count, _, err := c.dlq.Count(c.r.Context(), c.queue, filter)
+	return &count, err
 }
 
 func (h *handler) queueList(ctx context.Context) (queueList, error) {
