@@ -34,16 +34,17 @@ var editRoutes = routes{
 
 // comparedJSON is an entry, and how its payload differs from another one.
 type comparedJSON struct {
-	entry      dlq.Entry
-	difference string // "" where it is not for the sender's eyes
+	Entry dlq.Entry
+	// Difference is "" where it is not for the sender's eyes.
+	Difference string
 }
 
 func (e comparedJSON) appendJSON(dst []byte) ([]byte, error) {
-	dst, err := e.entry.AppendJSON(append(dst, `{"entry":`...))
-	if err != nil || e.difference == "" {
+	dst, err := e.Entry.AppendJSON(append(dst, `{"entry":`...))
+	if err != nil || e.Difference == "" {
 		return append(dst, '}'), err
 	}
-	text, err := json.Marshal(e.difference)
+	text, err := json.Marshal(e.Difference)
 	return append(append(append(dst, `,"difference":`...), text...), '}'), err
 }
 
@@ -196,15 +197,20 @@ func getOriginal(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	original, err := c.dlq.Original(c.r.Context(), &entry)
+	original, err := c.compared(&entry)
+	return jsonAnswer{http.StatusOK, original}, err
+}
+
+func (c *call) compared(entry *dlq.Entry) (original comparedJSON, err error) {
+	was, err := c.dlq.Original(c.r.Context(), entry)
 	if err != nil {
-		return nil, err
+		return original, err
 	}
-	compared := comparedJSON{entry: c.shown(original)[0]}
+	original.Entry = c.shown(was)[0]
 	if c.seesPayloads() {
-		compared.difference = difference(original.Payload, entry.Payload)
+		original.Difference = difference(was.Payload, entry.Payload)
 	}
-	return jsonAnswer{http.StatusOK, compared}, nil
+	return original, nil
 }
 
 // difference says line by line how a payload became another one, in the unified format of diff; "" where nothing but the white space

@@ -51,6 +51,8 @@ func TestEditAndRetry(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, b.do(http.MethodPost, editPath, `{"payload":{"n":3}}`).Code, "it is moved")
 
 	b.add("one", `{"customer":"c", "n":2}`) // it failed again
+	page := b.do(http.MethodGet, "queues/events/entries/"+b.ids()[0], "").text
+	assert.Contains(t, page, "-  &#34;n&#34;: 1\n&#43;  &#34;n&#34;: 2\n")
 	original := decode[editReply](t, b.do(http.MethodGet, "api/queues/events/entries/"+b.ids()[0]+"/original", ""))
 	assert.Equal(t, map[string]any{"customer": "c", "n": 1.0}, original.Entry.Payload)
 	assert.Equal(t, difference, original.Difference)
@@ -124,6 +126,9 @@ func TestEditTellsNothingOfWhatIsHidden(t *testing.T) {
 			require.Equal(t, http.StatusOK, got.Code)
 			assert.NotContains(t, got.text, "s3cr3t")
 			assert.NotContains(t, got.text, "difference")
+			page := b.do(http.MethodGet, "queues/events/entries/"+b.ids()[0], "").text
+			assert.NotContains(t, page, "s3cr3t")
+			assert.Contains(t, page, "hidden from you")
 		})
 	}
 }

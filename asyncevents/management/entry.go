@@ -102,11 +102,25 @@ func getEntry(c *call) (answer, error) {
 }
 
 func entryPage(c *call) (answer, error) {
-	entry, err := c.entry()
+	stored, err := c.storedEntry()
 	if err != nil {
 		return nil, err
 	}
-	return c.page(http.StatusOK, "entry", "Entry "+strconv.FormatInt(entry.ID, 10), entry), nil
+	view := entryView{Entry: c.shown(stored)[0]}
+	original, err := c.compared(&stored)
+	if err == nil {
+		view.Original = &original
+	} else if !errors.Is(err, dlq.ErrNotFound) {
+		return nil, err
+	}
+	return c.page(http.StatusOK, "entry", "Entry "+strconv.FormatInt(stored.ID, 10), view), nil
+}
+
+// entryView is an entry on a page of its own.
+type entryView struct {
+	dlq.Entry
+	// Original is the entry as it was before its message was edited; nil where it was not.
+	Original *comparedJSON
 }
 
 // entry is the entry that the path names, as the sender may see it.
