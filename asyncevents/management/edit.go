@@ -69,7 +69,8 @@ func editEntry(c *call) (answer, error) {
 		return nil, err
 	}
 	if dry {
-		return jsonAnswer{http.StatusOK, changeJSON{true, change}}, c.previewed()
+		c.noteDryRun()
+		return jsonAnswer{http.StatusOK, changeJSON{true, change}}, nil
 	}
 	moved, err := c.retryEdited(&entry, payload)
 	if err != nil {
@@ -103,11 +104,8 @@ func (c *call) mayEdit() error {
 	return nil
 }
 
-// previewed notes that nothing was done.
-func (c *call) previewed() error {
-	c.row.Count, c.row.Detail = 1, "dry run"
-	return nil
-}
+// noteDryRun has the audit log say that nothing was done.
+func (c *call) noteDryRun() { c.row.Count, c.row.Detail = 1, "dry run" }
 
 func (c *call) retryEdited(entry *dlq.Entry, payload []byte) (dlq.Entry, error) {
 	c.row.Detail = fmt.Sprintf("payload changed from %s to %s", digest(entry.Payload), digest(payload))
@@ -185,7 +183,8 @@ func editOnPage(c *call) (answer, error) {
 		return nil, err
 	}
 	if step != stepRetry {
-		return c.editPage(editView{entry, text, change}), c.previewed()
+		c.noteDryRun()
+		return c.editPage(editView{entry, text, change}), nil
 	}
 	_, err = c.retryEdited(&entry, []byte(text))
 	return nil, err
