@@ -45,6 +45,12 @@ type Config struct {
 	// MaxBatchBytes is the size of a batch at most, of which each event may have MaxBodyBytes; a larger one is answered with 413.
 	// At most LimitMaxBodyBytes. Defaults to 4 MiB.
 	MaxBatchBytes int64
+	// RateLimit, when not nil, bounds how many events each client may hand in through Handler; more are answered with 429. Defaults to
+	// none.
+	RateLimit *RateLimit
+	// MaxQueued is with how many events on their way (waiting, delayed and in flight) Handler takes no more, and answers with 429.
+	// They are counted once a second, so a few more may come in. It needs a backend with a Backlog. Defaults to no limit.
+	MaxQueued int64
 	// ReferenceStatusCodes answers 200 where Handler says 202, and 400 where it says 404, for clients that were
 	// written for the reference API. Defaults to false.
 	ReferenceStatusCodes bool
@@ -145,6 +151,12 @@ func (c *Config) Validate() error {
 	}
 	if d.MaxBatchBytes < 1 || d.MaxBatchBytes > LimitMaxBodyBytes {
 		faults = append(faults, fmt.Errorf("MaxBatchBytes must be 1 to %d, not %d", LimitMaxBodyBytes, d.MaxBatchBytes))
+	}
+	if d.MaxQueued < 0 {
+		faults = append(faults, fmt.Errorf("MaxQueued must not be negative, not %d", d.MaxQueued))
+	}
+	if err := d.RateLimit.validate(); err != nil {
+		faults = append(faults, err)
 	}
 	if d.CallbackConcurrency < 1 {
 		faults = append(faults, fmt.Errorf("CallbackConcurrency must be at least 1, not %d", d.CallbackConcurrency))
