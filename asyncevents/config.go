@@ -26,6 +26,7 @@ const (
 	DefaultCallbackConcurrency = 50
 	DefaultTopicPrefix         = "redrive."
 	DefaultKeepErased          = 24 * time.Hour
+	DefaultKeepStatuses        = 30 * 24 * time.Hour
 )
 
 // LimitMaxBodyBytes is the largest MaxBodyBytes and MaxBatchBytes.
@@ -84,6 +85,12 @@ type Config struct {
 	// KeepErased is how long entries that were erased from a DLQ through the management can still be restored; then they are gone for
 	// good. Negative means that they are at once. Defaults to 24 h.
 	KeepErased time.Duration
+	// KeepStatuses is how long the status of an event is kept after it was processed or refused and its callback is through; then
+	// its correlation id and Idempotency-Key are forgotten, and the same sent again is a new event. It has to be longer than clients
+	// send again, and than a broker may deliver again. What waits, and what stands in a DLQ or was erased there and can be
+	// restored, keeps its status. Run removes the others within an hour or two, by looking through all of them slowly. Negative
+	// keeps them for good. Defaults to DefaultKeepStatuses, 30 days.
+	KeepStatuses time.Duration
 	// Alarms, when not nil, watches the DLQs while Run does. Defaults to none.
 	Alarms *Alarms
 	// TopicPrefix begins the names of the two topics, so that services can share a transport. Defaults to "redrive.".
@@ -118,6 +125,9 @@ func (c *Config) WithDefaults() Config {
 	}
 	if out.KeepErased == 0 {
 		out.KeepErased = DefaultKeepErased
+	}
+	if out.KeepStatuses == 0 {
+		out.KeepStatuses = DefaultKeepStatuses
 	}
 	if out.TopicPrefix == "" {
 		out.TopicPrefix = DefaultTopicPrefix
