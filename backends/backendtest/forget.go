@@ -74,7 +74,9 @@ func forgetNothingElse(t *testing.T, f *fixture) {
 	f.record(t, "pending", func(s *asyncevents.Settlement) { s.Callback = asyncevents.CallbackPending })
 	f.record(t, "retried", as(asyncevents.StatusFailed))
 	dead := f.bury(t, asyncevents.EventsQueue, "retried")
-	_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: asyncevents.EventsQueue, Selection: dlq.Selection{IDs: []int64{dead.ID}}})
+	_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{
+		Queue: asyncevents.EventsQueue, Selection: dlq.Selection{IDs: []int64{dead.ID}},
+	})
 	require.NoError(t, err)
 	assert.Zero(t, f.forgetAll(t, 0))
 	for id, status := range map[string]asyncevents.Status{
