@@ -33,6 +33,7 @@ var pageFuncs = template.FuncMap{
 	"preview":    newPayloadPreview,
 	"excerpt":    excerpt,
 	"queueTitle": queueTitle,
+	"tree":       newTree,
 	"words":      words,
 }
 
