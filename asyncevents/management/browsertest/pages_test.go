@@ -147,7 +147,7 @@ func TestScreenshots(t *testing.T) {
 		tb.run(set)
 		for name, path := range map[string]string{
 			"overview": "", "events": "queues/events", "callbacks": "queues/callbacks", "filtered": "queues/events?error=account&count=1",
-			"erased": "queues/events/erased", "entry": "queues/events/entries/3", "callback": "queues/callbacks/entries/2",
+			"erased": "queues/events/erased", "jobs": "queues/events/jobs", "entry": "queues/events/entries/3", "callback": "queues/callbacks/entries/2",
 			"exports": "exports", "settings": "settings", "audit": "audit",
 		} {
 			tb.visit(path)
