@@ -77,7 +77,7 @@ func (c *call) sendEvent(part string) bool {
 		c.cfg.Logger.DebugContext(c.r.Context(), "management: no deadline for events", "error", err)
 	}
 	event := "retry: 500\ndata: " + strings.ReplaceAll(strings.TrimSpace(part), "\n", "\ndata: ") + "\n\n"
-	if _, err := c.w.Write([]byte(event)); err != nil { //nolint:gosec // rendered by html/template
+	if _, err := c.w.Write([]byte(event)); err != nil {
 		return false
 	}
 	return control.Flush() == nil

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for what it expects of a page.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // tab is one tab of the browser, and what it was seen to do.
 type tab struct {
