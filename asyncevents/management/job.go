@@ -17,6 +17,7 @@ import (
 )
 
 var jobRoutes = routes{
+	{method: http.MethodGet, pattern: "queues/{queue}/jobs", action: ActionView, serve: jobsPage},
 	{method: http.MethodPost, pattern: "queues/{queue}/retry-job", action: ActionRetry, audit: "retry_job_start",
 		serve: startJob, back: "queues/{queue}", done: flashJobStarted},
 	{method: http.MethodPost, pattern: "queues/{queue}/retry-job/stop", action: ActionRetry, audit: "retry_job_stop",
@@ -116,16 +117,35 @@ func getJob(c *call) (answer, error) {
 	return jsonAnswer{http.StatusOK, c.jobStatus(c.r.Context(), job)}, nil
 }
 
-// listJobs goes through the history; its cursor is the id of the last job of the page before.
-func listJobs(c *call) (answer, error) {
-	limit, err := c.limit()
+// jobsView is one page of a DLQ's retry jobs.
+type jobsView struct {
+	Queue string
+	jobList
+}
+
+func jobsPage(c *call) (answer, error) {
+	list, err := c.jobList()
 	if err != nil {
 		return nil, err
+	}
+	return c.page(http.StatusOK, "jobs", "Retry jobs of the "+queueTitle(c.queue), jobsView{c.queue, list}), nil
+}
+
+func listJobs(c *call) (answer, error) {
+	list, err := c.jobList()
+	return jsonAnswer{http.StatusOK, list}, err
+}
+
+// jobList goes through the history; its cursor is the id of the last job of the page before.
+func (c *call) jobList() (jobList, error) {
+	limit, err := c.limit()
+	if err != nil {
+		return jobList{}, err
 	}
 	limit = min(limit, retry.MaxJobs-1)
 	jobs, err := c.jobs.Jobs(c.r.Context(), c.queue, c.r.URL.Query().Get(paramCursor), limit+1)
 	if err != nil {
-		return nil, err
+		return jobList{}, err
 	}
 	list := jobList{Jobs: []jobStatus{}}
 	if len(jobs) > limit {
@@ -135,7 +155,7 @@ func listJobs(c *call) (answer, error) {
 	for _, job := range jobs {
 		list.Jobs = append(list.Jobs, c.jobStatus(c.r.Context(), job))
 	}
-	return jsonAnswer{http.StatusOK, list}, nil
+	return list, nil
 }
 
 // dryRunJSON is how many entries a call would have meant.

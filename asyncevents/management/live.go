@@ -69,10 +69,11 @@ func (a liveAnswer) write(c *call) {
 	}
 }
 
-// sendEvent is false when the client is gone. A server that limits how long an answer may take gives each event that time.
+// sendEvent is false when the client is gone. Where the server limits how long an answer may take, the limit moves on with each event,
+// so far that also the end of the answer comes through.
 func (c *call) sendEvent(part string) bool {
 	control := http.NewResponseController(c.w)
-	if err := control.SetWriteDeadline(time.Now().Add(liveSpan)); err != nil {
+	if err := control.SetWriteDeadline(time.Now().Add(2 * liveSpan)); err != nil {
 		c.cfg.Logger.DebugContext(c.r.Context(), "management: no deadline for events", "error", err)
 	}
 	event := "retry: 500\ndata: " + strings.ReplaceAll(strings.TrimSpace(part), "\n", "\ndata: ") + "\n\n"

@@ -14,7 +14,7 @@ import (
 var templateFiles embed.FS
 
 // pages are the templates of every page, each with the layout around it.
-var pages = parsePages("front", "queue", "erased", "entry", "edit", "exports", "settings", "audit", "problem")
+var pages = parsePages("front", "queue", "erased", "jobs", "entry", "edit", "exports", "settings", "audit", "problem")
 
 func parsePages(names ...string) map[string]*template.Template {
 	parsed := make(map[string]*template.Template, len(names))
@@ -33,6 +33,7 @@ var pageFuncs = template.FuncMap{
 	"preview":    newPayloadPreview,
 	"excerpt":    excerpt,
 	"queueTitle": queueTitle,
+	"tree":       newTree,
 	"words":      words,
 }
 

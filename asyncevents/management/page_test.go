@@ -31,7 +31,7 @@ var hostiles = []string{
 }
 
 // pagePaths are all pages that show something of an entry or of what was done.
-var pagePaths = []string{"", "queues/events", "queues/callbacks", "queues/events/erased", "queues/events?count=1&error=a", "queues/events/entries/1", "queues/events/entries/2",
+var pagePaths = []string{"", "queues/events", "queues/callbacks", "queues/events/erased", "queues/events/jobs", "queues/events?count=1&error=a", "queues/events/entries/1", "queues/events/entries/2",
 	"exports", "settings", "audit", "queues/<b>", "queues/events/entries/<b>", "queues/events?flash=<b>hello",
 	"queues/events?cursor=<b>"}
 
@@ -123,7 +123,7 @@ func TestPagesAreAccessible(t *testing.T) {
 	b.addMany(2)
 	b.do(http.MethodPost, "api/queues/events/exports", "")
 	b.do(http.MethodPost, "api/queues/events/retry-job", "")
-	for _, path := range []string{"", "queues/events", "queues/events/entries/1", "queues/events/erased", "exports", "settings", "audit", "nowhere"} {
+	for _, path := range []string{"", "queues/events", "queues/events/entries/1", "queues/events/erased", "queues/events/jobs", "exports", "settings", "audit", "nowhere"} {
 		page, err := html.Parse(strings.NewReader(b.do(http.MethodGet, path, "").text))
 		require.NoError(t, err)
 		labelled, ids, headings := map[string]bool{}, map[string]int{}, 0
