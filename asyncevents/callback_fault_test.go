@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -150,6 +151,77 @@ func assertSameCallback(t *testing.T, calls []call, id string) {
 	}
 }
 
+func TestCallbackThatIsGone(t *testing.T) {
+	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
+		calls := newReceiver(t, func(int) int { return http.StatusGone })
+		s, _ := run(t, b, (&failing{}).process, private)
+		acceptMany(t, s, "e", 1, calls.url)
+		e := awaitDead(t, s, asyncevents.CallbacksQueue, 1)[0]
+		require.Len(t, e.Attempts, 1, "410 ends the attempts")
+		assert.Equal(t, http.StatusGone, e.Attempts[0].ResponseStatus)
+		assert.Equal(t, "answer 1", e.Attempts[0].ResponseBody)
+		awaitCallback(t, s, "e0", asyncevents.CallbackFailed)
+		assert.Len(t, calls.all(), 1)
+	})
+}
+
+// A host that has to be waited for costs no attempt, however often it is looked for.
+func TestCallbackPostponedIsNoAttempt(t *testing.T) {
+	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
+		first, released := make(chan struct{}), make(chan struct{})
+		release := sync.OnceFunc(func() { close(released) })
+		calls := newReceiver(t, func(n int) int {
+			if n == 1 {
+				close(first)
+				<-released
+			}
+			return http.StatusOK
+		})
+		t.Cleanup(release)
+		postponed := newPostponements()
+		s, _ := run(t, b, (&failing{}).process, func(c *asyncevents.Config) {
+			c.Logger = slog.New(postponed)
+			private(c)
+			c.Callbacks.HostConcurrency, c.Callbacks.Timeout = 1, time.Minute
+		})
+		acceptMany(t, s, "e", 2, calls.url)
+		<-first
+		for range 8 { // more than there are attempts
+			<-postponed.seen
+		}
+		assert.Len(t, calls.all(), 1)
+		release()
+		for _, id := range []string{"e0", "e1"} {
+			assert.Equal(t, 1, awaitCallback(t, s, id, asyncevents.CallbackDelivered).Callback.Attempts)
+		}
+		for _, c := range calls.all() {
+			assert.Equal(t, "1", c.header.Get("X-Attempt"))
+		}
+		assert.Zero(t, count(t, s, asyncevents.CallbacksQueue))
+	})
+}
+
+// postponements is a log handler that tells of attempts that were postponed.
+type postponements struct {
+	slog.Handler
+	seen chan struct{}
+}
+
+func newPostponements() *postponements {
+	return &postponements{slog.DiscardHandler, make(chan struct{}, 1000)}
+}
+
+func (p *postponements) Enabled(context.Context, slog.Level) bool { return true }
+
+func (p *postponements) WithAttrs([]slog.Attr) slog.Handler { return p }
+
+func (p *postponements) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "attempt postponed" {
+		p.seen <- struct{}{}
+	}
+	return nil
+}
+
 func TestDeadCallbackHostDelaysNoEvent(t *testing.T) {
 	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
 		reached, released := make(chan struct{}, 1), make(chan struct{})
@@ -165,7 +237,7 @@ func TestDeadCallbackHostDelaysNoEvent(t *testing.T) {
 		t.Cleanup(release) // before the server is closed: it waits for its handlers
 		s, _ := run(t, b, (&failing{}).process, func(c *asyncevents.Config) {
 			private(c)
-			c.Concurrency, c.CallbackConcurrency, c.Callbacks.Timeout = 5, 2, time.Minute
+			c.Concurrency, c.CallbackConcurrency, c.Callbacks.Timeout = 5, 20, time.Minute
 		})
 		ids := acceptMany(t, s, "e", 100, calls.url)
 		<-reached

@@ -23,7 +23,7 @@ import (
 const (
 	DefaultMaxBodyBytes        = 256 << 10
 	DefaultMaxBatchBytes       = 4 << 20
-	DefaultCallbackConcurrency = 50
+	DefaultCallbackConcurrency = callback.DefaultConcurrency
 	DefaultTopicPrefix         = "redrive."
 	DefaultKeepErased          = 24 * time.Hour
 	DefaultKeepStatuses        = 30 * 24 * time.Hour
@@ -71,10 +71,11 @@ type Config struct {
 	// PollInterval is how often the transport is asked for messages that no notification announced. Defaults to 1 s.
 	PollInterval time.Duration
 
-	// Callbacks configures how callbacks are sent: secrets, trusted sites, timeout. Defaults to callback.Config's
+	// Callbacks configures how callbacks are sent: secrets, trusted sites, limits. Service.Callbacks reloads it. Defaults to callback.Config's
 	// defaults: unsigned, to every public https host.
 	Callbacks *callback.Config
-	// CallbackConcurrency is how many callbacks are sent at once. Defaults to 50.
+	// CallbackConcurrency is how many callbacks are sent at once, most of which may wait for slow hosts: see
+	// callback.Config.Concurrency. Defaults to 500.
 	CallbackConcurrency int
 	// CallbackPolicy says how often a callback is tried and how long it waits in between. Defaults to retry.Policy's
 	// defaults: 5 attempts.

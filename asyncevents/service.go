@@ -63,6 +63,7 @@ func (s *Service) build() (err error) {
 	if callbacks.Logger == nil {
 		callbacks.Logger = s.cfg.Logger
 	}
+	callbacks.Concurrency = s.cfg.CallbackConcurrency
 	if s.sender, err = callback.NewSender(&callbacks); err != nil {
 		return err
 	}
@@ -142,6 +143,9 @@ func (s *Service) RetryJobs() *retry.Runner { return s.jobs }
 
 // Exports starts exports and reads them. They are written within Run, of any replica.
 func (s *Service) Exports() *export.Exporter { return s.exports }
+
+// Callbacks sends the callbacks. Its Reload changes secrets and trusted sites while the service runs. Run closes it.
+func (s *Service) Callbacks() *callback.Sender { return s.sender }
 
 // Audit is what people did through the management.
 func (s *Service) Audit() AuditLog { return s.backend.Audit }

@@ -56,7 +56,8 @@ func (s *stage) handle(msg *message.Message) error {
 		settlement = s.failure(ctx, msg, delivery, started, err)
 	}
 	settlement.CorrelationID, settlement.Queue, settlement.Job = delivery.CorrelationID, s.queue, delivery.Job
-	if settlement.Attempts = delivery.History.Last(); !isHopeless(err) {
+	settlement.Attempts = delivery.History.Last()
+	if !isHopeless(err) && (settlement.Again == nil || !settlement.Again.Postponed) {
 		settlement.Attempts++
 	}
 	fate := s.settle(ctx, msg, settlement)
@@ -95,6 +96,8 @@ func (s *stage) report(ctx context.Context, d retry.Delivery, settlement *Settle
 		log.WarnContext(ctx, "an outcome came too late: the message was given to somebody else")
 	case f == stored && letter != nil:
 		log.WarnContext(ctx, "message dead-lettered", "attempts", len(letter.Attempts), "error_type", letter.Failure.Type)
+	case f == stored && settlement.Again != nil && settlement.Again.Postponed:
+		log.DebugContext(ctx, "attempt postponed", "reason", err, "wait", settlement.Again.After)
 	case f == stored && settlement.Again != nil:
 		log.InfoContext(ctx, "attempt failed", "attempt", d.Attempt, "error_type", dlq.FailureOf(err).Type,
 			"wait", settlement.Again.After)
@@ -149,6 +152,9 @@ func (s *stage) failure(
 	var h *hopelessError
 	if errors.As(err, &h) {
 		return s.deadLetter(msg, h.Failure)
+	}
+	if wait, yes := postponed(msg, d, started, err); yes {
+		return Settlement{Again: &Again{After: wait, Metadata: msg.Metadata, Postponed: true}}
 	}
 	failure := dlq.FailureOf(err)
 	s.record(msg, d, started, failure, err)

@@ -184,4 +184,7 @@ type Again struct {
 	After time.Duration
 	// Metadata is the message's metadata from then on.
 	Metadata message.Metadata
+	// Postponed is whether there was no attempt, because it was not the time for one. Metadata says so, too: to a Store it makes no
+	// difference.
+	Postponed bool
 }

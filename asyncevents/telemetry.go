@@ -88,6 +88,7 @@ const (
 	outcomeFailed       = "failed"
 	outcomeRetried      = "retried"
 	outcomeDeadLettered = "dead_lettered"
+	outcomePostponed    = "postponed"
 	outcomeNotStored    = "not_stored"
 )
 
@@ -103,7 +104,7 @@ func newLabels() map[label]metric.MeasurementOption {
 	for _, queue := range Queues() {
 		add(label{queue: queue}, attribute.String("queue", queue))
 		for _, outcome := range []string{
-			outcomeRetried, outcomeDeadLettered, outcomeNotStored,
+			outcomeRetried, outcomeDeadLettered, outcomeNotStored, outcomePostponed,
 			string(StatusProcessed), string(StatusError), string(CallbackDelivered),
 		} {
 			add(label{queue, outcome}, attribute.String("queue", queue), attribute.String("outcome", outcome))
@@ -174,7 +175,7 @@ func (t *telemetry) startAttempt(msg *message.Message, queue string, d retry.Del
 		span.SetAttributes(attribute.String("redrive.correlation_id", d.CorrelationID),
 			attribute.Int("redrive.attempt", d.Attempt), attribute.Int("redrive.redrives", d.Redrives))
 	}
-	if d.Attempt == 1 && d.Redrives == 0 && !d.AcceptedAt.IsZero() {
+	if d.Attempt == 1 && d.Postponed == 0 && d.Redrives == 0 && !d.AcceptedAt.IsZero() {
 		t.latency.Record(ctx, time.Since(d.AcceptedAt).Seconds(), t.buckets[label{queue: queue}]...)
 	}
 	return ctx, span
@@ -186,7 +187,7 @@ func (t *telemetry) endAttempt(
 	outcome := outcomeOf(s, stored)
 	t.attempts.Add(ctx, 1, t.labels[label{queue, outcome}]...)
 	t.duration.Record(ctx, time.Since(started).Seconds(), t.buckets[label{queue, outcome}]...)
-	if err != nil {
+	if err != nil && outcome != outcomePostponed {
 		span.SetStatus(codes.Error, outcome)
 	}
 	if span.IsRecording() {
@@ -200,6 +201,8 @@ func outcomeOf(s *Settlement, stored bool) string {
 	switch {
 	case !stored:
 		return outcomeNotStored
+	case s.Again != nil && s.Again.Postponed:
+		return outcomePostponed
 	case s.Again != nil:
 		return outcomeRetried
 	case s.DeadLetter != nil:

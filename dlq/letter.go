@@ -84,7 +84,7 @@ func ownMetadata(metadata message.Metadata) map[string]string {
 	for k, v := range metadata {
 		switch k {
 		case retry.MetadataAttempt, retry.MetadataRedrives, retry.MetadataHistory, retry.MetadataDamage, retry.MetadataJob,
-			retry.MetadataSingleAttempt, failureKey,
+			retry.MetadataSingleAttempt, retry.MetadataPostponed, retry.MetadataPostponedSince, failureKey,
 			delay.DelayedForKey, delay.DelayedUntilKey,
 			poisonReasonKey, poisonTopicKey, poisonHandlerKey, poisonSubscriberKey:
 		default:

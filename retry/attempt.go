@@ -32,6 +32,11 @@ const (
 	MetadataJob = MetadataPrefix + "job"
 	// MetadataSingleAttempt is "true" on a message that was moved back for one attempt, and no more.
 	MetadataSingleAttempt = MetadataPrefix + "single_attempt"
+	// MetadataPostponed is how many deliveries since the last redrive were no attempts, because it was not the time for one. They
+	// are taken off MetadataAttempt.
+	MetadataPostponed = MetadataPrefix + "postponed"
+	// MetadataPostponedSince is since when the next attempt is postponed for a reason that has to end, RFC 3339 UTC.
+	MetadataPostponedSince = MetadataPrefix + "postponed_since"
 	// MetadataCorrelationID is the correlation id of the event that the message belongs to.
 	MetadataCorrelationID = MetadataPrefix + "correlation_id"
 )
@@ -109,9 +114,13 @@ func ParseHistory(s string) (History, error) {
 
 // Delivery is what a message knows of its own way: how often it was tried and moved back.
 type Delivery struct {
-	// Attempt is the number of this handler start since the last redrive, from 1. 0 means that the transport does
-	// not count attempts.
+	// Attempt is the number of this handler start since the last redrive, from 1, without those that were postponed. 0 means
+	// that the transport does not count attempts.
 	Attempt int
+	// Postponed is how many deliveries since the last redrive were no attempts.
+	Postponed int
+	// PostponedSince is since when the next attempt is postponed for a reason that has to end; zero when it is not.
+	PostponedSince time.Time
 	// Redrives is how often the message was moved back from a DLQ.
 	Redrives int
 	// History is the attempts that ended, through all redrives.
@@ -135,6 +144,9 @@ func DeliveryOf(msg *message.Message) Delivery {
 	}
 	d.SingleAttempt = msg.Metadata.Get(MetadataSingleAttempt) == "true"
 	d.Attempt, _ = strconv.Atoi(msg.Metadata.Get(MetadataAttempt))
+	d.Postponed, _ = strconv.Atoi(msg.Metadata.Get(MetadataPostponed))
+	d.Attempt = max(d.Attempt-d.Postponed, min(d.Attempt, 1)) // a transport may have begun to count anew
+	d.PostponedSince, _ = time.Parse(time.RFC3339Nano, msg.Metadata.Get(MetadataPostponedSince))
 	d.Redrives, _ = strconv.Atoi(msg.Metadata.Get(MetadataRedrives))
 	d.History, _ = ParseHistory(msg.Metadata.Get(MetadataHistory))
 	d.AcceptedAt, _ = time.Parse(time.RFC3339Nano, msg.Metadata.Get(MetadataAcceptedAt))

@@ -45,7 +45,7 @@ func parseRoute(text string, address netip.AddrPort) (string, error) {
 
 // cover is whether callbacks to the target take a route. Only https does: the certificate is what tells the receiver.
 func (r routes) cover(t target) bool {
-	_, ok := r[net.JoinHostPort(t.host, strconv.Itoa(int(t.port)))]
+	_, ok := r[t.address()]
 	return ok && t.url.Scheme == "https"
 }
 

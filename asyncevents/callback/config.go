@@ -1,11 +1,13 @@
 package callback
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -15,7 +17,8 @@ const (
 	DefaultTimeout          = 10 * time.Second
 	DefaultMaxResponseBytes = 64 << 10
 	LimitMaxResponseBytes   = 1 << 20
-	DefaultMaxIdlePerHost   = 4
+	DefaultConcurrency      = 500
+	DefaultHostConcurrency  = 32
 	DefaultUserAgent        = "Redrive/1 (+https://github.com/redrive-go/redrive)"
 )
 
@@ -30,6 +33,10 @@ type Config struct {
 	// "example.com:8443" is the same on port 8443 alone. An IP address is itself only. Case and a trailing dot do not
 	// matter, and a name may be given in Unicode or in Punycode. Defaults to none: every host on port 443.
 	TrustedSites []string
+
+	// Sites are what holds for some sites in place of the fields of the same name. The key is as in TrustedSites, and is
+	// trusted in addition to those; where several cover a host, the longest one counts. Defaults to none.
+	Sites map[string]Site
 
 	// AllowPrivate allows loopback, private, unique local and shared (CGNAT) addresses, any port where the trusted
 	// site names none, and plain http. It is for trying out and for tests: it lets clients reach what this process
@@ -49,14 +56,30 @@ type Config struct {
 	// A longer answer costs its connection, nothing else. Only the first MaxResponseBody bytes are kept. Defaults to 64 KiB.
 	MaxResponseBytes int64
 
-	// MaxIdlePerHost is how many idle connections are kept to one host. Defaults to 4.
-	MaxIdlePerHost int
+	// Concurrency is how many callers Send has at once, whose places are shared out between the hosts: a host that is quick
+	// may have as many as are free, one that takes longer than a second, or has not answered yet, an eighth of that; and a
+	// quarter of all is kept for quick ones. Send returns a *BusyError to the others. A Service sets it to its
+	// CallbackConcurrency. Defaults to 500.
+	Concurrency int
+
+	// HostConcurrency is how many callbacks may be on their way to one host and port at once, at most, from this process.
+	// As many of its connections are kept when they are idle. Defaults to 32.
+	HostConcurrency int
 
 	// UserAgent is the User-Agent header. Defaults to one that names this library.
 	UserAgent string
 
 	// RootCAs are the authorities that a receiver's certificate must come from. Defaults to the system's.
 	RootCAs *x509.CertPool
+
+	// ClientCertificate returns the certificate that is shown to receivers that ask for one, as tls.Config's
+	// GetClientCertificate does. It is called for every connection, so a certificate can be replaced. Defaults to none.
+	ClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+
+	// Proxy, when not nil, is the HTTP proxy (http or https) that all callbacks go through, but for those to
+	// Addresses. It resolves the receivers' names, and so it has to keep callbacks from private addresses: here only URLs are
+	// looked at. Defaults to none: what the environment says of proxies does not count.
+	Proxy *url.URL
 
 	// Logger hears at start of settings that are unsafe in production. Defaults to slog.Default().
 	Logger *slog.Logger
@@ -81,14 +104,20 @@ func (c *Config) Validate() error {
 		_, err := parseSite(text)
 		check(err == nil, "TrustedSites[%d] %q %w", i, text, err)
 	}
+	checkSites(c.Sites, check)
 	for text, address := range c.Addresses {
 		_, err := parseRoute(text, address)
 		check(err == nil, "Addresses[%q] %w", text, err)
 	}
+	if c.Proxy != nil {
+		_, err := newProxy(c.Proxy, nil)
+		check(err == nil, "Proxy %w", err)
+	}
 	check(c.Timeout >= 0, "Timeout must not be negative, but is %s", c.Timeout)
 	check(c.MaxResponseBytes >= 0 && c.MaxResponseBytes <= LimitMaxResponseBytes,
 		"MaxResponseBytes must be 0 to %d, not %d", LimitMaxResponseBytes, c.MaxResponseBytes)
-	check(c.MaxIdlePerHost >= 0, "MaxIdlePerHost must not be negative, but is %d", c.MaxIdlePerHost)
+	check(c.Concurrency >= 0, "Concurrency must not be negative, but is %d", c.Concurrency)
+	check(c.HostConcurrency >= 0, "HostConcurrency must not be negative, but is %d", c.HostConcurrency)
 	check(!strings.ContainsFunc(c.UserAgent, notPrintable), "UserAgent must be printable ASCII")
 	return errors.Join(faults...)
 }
@@ -106,8 +135,11 @@ func (c *Config) withDefaults() Config {
 	if d.MaxResponseBytes == 0 {
 		d.MaxResponseBytes = DefaultMaxResponseBytes
 	}
-	if d.MaxIdlePerHost == 0 {
-		d.MaxIdlePerHost = DefaultMaxIdlePerHost
+	if d.Concurrency == 0 {
+		d.Concurrency = DefaultConcurrency
+	}
+	if d.HostConcurrency == 0 {
+		d.HostConcurrency = DefaultHostConcurrency
 	}
 	if d.UserAgent == "" {
 		d.UserAgent = DefaultUserAgent

@@ -3,6 +3,8 @@ package callback
 import (
 	"bytes"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -18,7 +20,9 @@ func TestConfigValidateNamesEveryFault(t *testing.T) {
 		TrustedSites:     []string{"example.com", "https://example.com", "", "*.example.com", "example.com:0", "127.1"},
 		Timeout:          -time.Second,
 		MaxResponseBytes: LimitMaxResponseBytes + 1,
-		MaxIdlePerHost:   -1,
+		Concurrency:      -1,
+		HostConcurrency:  -2,
+		Proxy:            &url.URL{Scheme: "socks5", Host: "proxy.example"},
 		UserAgent:        "a\r\nX-Evil: 1",
 	}).Validate()
 	require.Error(t, err)
@@ -27,7 +31,8 @@ func TestConfigValidateNamesEveryFault(t *testing.T) {
 		`TrustedSites[1] "https://example.com" must`, `TrustedSites[2] "" must`, `TrustedSites[3] "*.example.com" must`,
 		`TrustedSites[4] "example.com:0" must have a port`, `TrustedSites[5] "127.1" must`,
 		"Timeout must not be negative, but is -1s", "MaxResponseBytes must be 0 to 1048576, not 1048577",
-		"MaxIdlePerHost must not be negative, but is -1", "UserAgent must be printable ASCII",
+		"Concurrency must not be negative, but is -1", "HostConcurrency must not be negative, but is -2",
+		"Proxy must be an absolute http or https URL", "UserAgent must be printable ASCII",
 	} {
 		assert.ErrorContains(t, err, part)
 	}
@@ -47,10 +52,12 @@ func TestConfigDefaults(t *testing.T) {
 	require.NoError(t, (&Config{}).Validate())
 	s, err := NewSender(nil)
 	require.NoError(t, err)
-	assert.Equal(t, 10*time.Second, s.timeout)
-	assert.EqualValues(t, 64<<10, s.maxResponseBytes)
-	assert.Equal(t, "Redrive/1 (+https://github.com/redrive-go/redrive)", s.userAgent)
-	assert.Nil(t, s.transport.Proxy)
+	assert.Equal(t, 10*time.Second, s.cfg.Timeout)
+	assert.EqualValues(t, 64<<10, s.cfg.MaxResponseBytes)
+	assert.Equal(t, "Redrive/1 (+https://github.com/redrive-go/redrive)", s.cfg.UserAgent)
+	proxy, err := s.transport.Proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: "example.com"}})
+	require.NoError(t, err)
+	assert.Nil(t, proxy)
 	require.NoError(t, s.Close())
 	require.NoError(t, s.Close(), "twice")
 }

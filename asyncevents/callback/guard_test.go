@@ -132,7 +132,8 @@ func TestSendToForbiddenLiterals(t *testing.T) {
 func TestDialRefusesOddLiterals(t *testing.T) {
 	t.Parallel()
 	bait := newReceiver(t, "127.0.0.1:0", nil)
-	dialer := newDialer(Config{Timeout: time.Second}, newGuard(false, 443, bait.uint16Port()), dialHooks{
+	strict := newGuard(false, 443, bait.uint16Port())
+	dialer := newDialer(time.Second, func() *guard { return strict }, dialHooks{
 		admitted: nothingPasses(t),
 		resolver: newFakeDNS(t, always("127.0.0.1")),
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,35 +33,37 @@ type Request struct {
 	Body []byte
 }
 
-// reservedHeaders are names that Request.Headers must not have, in canonical form.
-var reservedHeaders = map[string]bool{
+// sendsOwn are names that nobody but Send sets, in canonical form.
+var sendsOwn = map[string]bool{
 	// Set by Send.
 	"Content-Type": true, "User-Agent": true, "X-Attempt": true, "X-Correlation-Id": true,
 	// Of the connection, or read by net/http. The idempotency keys would make it send a POST twice in one attempt.
 	"Accept-Encoding": true, "Connection": true, "Content-Encoding": true, "Content-Length": true, "Expect": true,
 	"Host": true, "Idempotency-Key": true, "Keep-Alive": true, "Te": true, "Trailer": true, "Transfer-Encoding": true,
 	"Upgrade": true, "X-Idempotency-Key": true,
-	// Somebody's rights.
-	"Authorization": true, "Cookie": true, "Forwarded": true, "X-Real-Ip": true,
 }
 
-// reservedPrefixes are beginnings of such names: Send's signature, proxies, cloud metadata services and their like.
-var reservedPrefixes = []string{
-	"Webhook-", "Proxy-", "X-Forwarded-", "Metadata", "X-Aws-Ec2-Metadata-", "X-Google-Metadata-",
+// rights are names of headers that carry somebody's rights, which only the host may give.
+var rights = map[string]bool{"Authorization": true, "Cookie": true, "Forwarded": true, "X-Real-Ip": true}
+
+// rightsPrefixes are beginnings of such names: proxies, cloud metadata services and their like.
+var rightsPrefixes = []string{"X-Forwarded-", "Metadata", "X-Aws-Ec2-Metadata-", "X-Google-Metadata-"}
+
+// isSendsOwn is whether Site.Headers must not have a name.
+func isSendsOwn(name string) bool {
+	name = textproto.CanonicalMIMEHeaderKey(name)
+	return sendsOwn[name] || strings.HasPrefix(name, "Webhook-") || strings.HasPrefix(name, "Proxy-")
 }
 
+// isReserved is whether Request.Headers must not have a name.
 func isReserved(name string) bool {
 	name = textproto.CanonicalMIMEHeaderKey(name)
-	for _, prefix := range reservedPrefixes {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return reservedHeaders[name]
+	begins := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
+	return isSendsOwn(name) || rights[name] || slices.ContainsFunc(rightsPrefixes, begins)
 }
 
 // build makes the HTTP request of r to t, signed as sent at that time.
-func (s *Sender) build(ctx context.Context, r Request, t target, at time.Time) (*http.Request, error) {
+func (s *Sender) build(ctx context.Context, r Request, t target, terms *terms, at time.Time) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url.String(), bytes.NewReader(r.Body))
 	if err != nil { // its text quotes the URL
 		return nil, &URLError{Reason: "must be a valid URL"}
@@ -71,11 +74,14 @@ func (s *Sender) build(ctx context.Context, r Request, t target, at time.Time) (
 		}
 		request.Header.Set(name, value)
 	}
+	for name, value := range terms.headers {
+		request.Header.Set(name, value)
+	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("User-Agent", s.userAgent)
+	request.Header.Set("User-Agent", s.cfg.UserAgent)
 	request.Header.Set("Webhook-Id", r.ID)
 	request.Header.Set("Webhook-Timestamp", strconv.FormatInt(at.Unix(), 10))
-	if signature := s.signer.sign(r.ID, at, r.Body); signature != "" {
+	if signature := terms.signer.sign(r.ID, at, r.Body); signature != "" {
 		request.Header.Set("Webhook-Signature", signature)
 	}
 	request.Header.Set("X-Correlation-Id", r.CorrelationID)

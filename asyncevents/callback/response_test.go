@@ -23,7 +23,7 @@ func TestReadBodyKeepsTheBeginningAsText(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := readBody(strings.NewReader(c.body), DefaultMaxResponseBytes)
+			got := readBody(strings.NewReader(c.body), DefaultMaxResponseBytes, nil)
 			assert.Equal(t, c.want, got)
 			assert.True(t, utf8.ValidString(got))
 			assert.LessOrEqual(t, len(got), MaxResponseBody)
@@ -46,7 +46,7 @@ func TestReadBodyHidesEchoedSignatures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			assert.Equal(t, c.want, readBody(strings.NewReader(c.body), DefaultMaxResponseBytes))
+			assert.Equal(t, c.want, readBody(strings.NewReader(c.body), DefaultMaxResponseBytes, nil))
 		})
 	}
 }
@@ -55,7 +55,7 @@ func TestReadBodyStopsAtItsLimit(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int64{10, MaxResponseBody, 10_000} {
 		body := strings.NewReader(strings.Repeat("x", 50_000))
-		assert.Len(t, readBody(body, limit), int(min(limit, MaxResponseBody)))
+		assert.Len(t, readBody(body, limit, nil), int(min(limit, MaxResponseBody)))
 		assert.EqualValues(t, 50_000-limit, body.Len(), "left unread")
 	}
 }
@@ -63,5 +63,5 @@ func TestReadBodyStopsAtItsLimit(t *testing.T) {
 func TestReadBodyThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	broken := io.MultiReader(strings.NewReader("so far"), iotest.ErrReader(errors.New("reset")))
-	assert.Equal(t, "so far", readBody(broken, 100))
+	assert.Equal(t, "so far", readBody(broken, 100, nil))
 }

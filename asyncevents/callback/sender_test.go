@@ -185,6 +185,16 @@ func TestSendRetryAfter(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+func TestSendToWhatIsGone(t *testing.T) {
+	t.Parallel()
+	server, _ := capture(t, http.StatusGone, map[string]string{"Retry-After": "1"})
+	response, err := senderFor(t, dialHooks{}, nil).Send(t.Context(), requestTo(server.URL))
+	assert.True(t, retry.IsPermanent(err))
+	var status *StatusError
+	require.ErrorAs(t, err, &status)
+	assert.Equal(t, http.StatusGone, response.Status)
+}
+
 func TestSendErrorsHoldNoSecrets(t *testing.T) {
 	t.Parallel()
 	closed := newReceiver(t, "127.0.0.1:0", nil)
@@ -264,7 +274,7 @@ func TestSendFromManyGoroutines(t *testing.T) {
 	t.Parallel()
 	server, _ := capture(t, http.StatusOK, nil)
 	s := senderFor(t, dialHooks{}, func(c *Config) { c.Secrets = []string{secretOne, secretTwo} })
-	errs := make([]error, 50)
+	errs := make([]error, DefaultHostConcurrency)
 	var group sync.WaitGroup
 	for i := range errs {
 		group.Go(func() { _, errs[i] = s.Send(t.Context(), requestTo(server.URL)) })

@@ -26,6 +26,9 @@ type target struct {
 	port uint16
 }
 
+// address is the host and port that are dialled.
+func (t *target) address() string { return net.JoinHostPort(t.host, strconv.Itoa(int(t.port))) }
+
 // parseTarget reads an absolute http or https URL. Errors are *URLError.
 func parseTarget(raw string) (target, error) {
 	if len(raw) > MaxURLLength {

@@ -2,8 +2,10 @@ package callback
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -54,17 +56,19 @@ func (s site) covers(t target) bool {
 
 // perimeter decides which URLs callbacks may go to.
 type perimeter struct {
-	sites        []site
+	sites []site
+	// open is whether hosts that no site covers are trusted, too.
+	open         bool
 	routes       routes
 	allowPrivate bool
 	guard        *guard
 }
 
 // newPerimeter reads a Config that is valid.
-func newPerimeter(cfg Config) (*perimeter, error) {
-	p := &perimeter{allowPrivate: cfg.AllowPrivate}
+func newPerimeter(cfg *Config) (*perimeter, error) {
+	p := &perimeter{allowPrivate: cfg.AllowPrivate, open: len(cfg.TrustedSites) == 0}
 	ports := []uint16{443}
-	for _, text := range cfg.TrustedSites {
+	for _, text := range append(slices.Collect(maps.Keys(cfg.Sites)), cfg.TrustedSites...) {
 		s, err := parseSite(text)
 		if err != nil {
 			return nil, err
@@ -103,11 +107,11 @@ func (p *perimeter) admit(rawURL string) (target, error) {
 	return t, nil
 }
 
-// trust finds a site that covers the target on its port. Without sites every host is one.
+// trust finds a site that covers the target on its port. Without TrustedSites every host is one.
 func (p *perimeter) trust(t target) error {
 	sites, found := p.sites, false
-	if len(sites) == 0 {
-		sites = []site{{host: t.host, ip: t.ip}}
+	if p.open {
+		sites = append(slices.Clip(sites), site{host: t.host, ip: t.ip})
 	}
 	for _, s := range sites {
 		if !s.covers(t) {
