@@ -15,9 +15,10 @@ const (
 	// firstPause and longestPause bound for how long: each pause is twice the one before.
 	firstPause   = time.Second
 	longestPause = time.Minute
-	// quickAnswer is how long a host takes, on average, that others need no protection from.
+	// quickAnswer is how long a host takes, on average, that others need no protection from. As long may a callback to such a
+	// host wait in its place for its turn, rather than come again.
 	quickAnswer = time.Second
-	// briefly is how long a callback may wait in its place for its turn, rather than come again.
+	// briefly is how long one may wait for its turn at the rate of its site.
 	briefly = 50 * time.Millisecond
 	// shortestWait and longestWait bound after how long one comes again.
 	shortestWait = 100 * time.Millisecond
@@ -115,11 +116,11 @@ func (h *hosts) start(to *host) {
 func (h *hosts) refuse(to *host, now time.Time) error {
 	share := h.share(to)
 	if to.spared() && (to.busy > 0 || now.Before(to.until)) { // after the pause one goes ahead
-		return &BusyError{After: to.line.join(now, later(to.until, now), to.each(share)), Failures: to.failures}
+		return &BusyError{After: to.join(now, share), Failures: to.failures}
 	}
 	ahead := time.Duration(len(to.waiting)+1) * to.each(share)
-	if to.busy >= share && (!to.quick() || ahead > briefly) {
-		return &BusyError{After: to.line.join(now, now, to.each(share))}
+	if to.busy >= share && (!to.quick() || ahead > quickAnswer) {
+		return &BusyError{After: to.join(now, share)}
 	}
 	return nil
 }
@@ -144,9 +145,14 @@ func (p *host) each(share int) time.Duration {
 	return cmp.Or(p.takes, unknownTakes) / time.Duration(max(share, 1))
 }
 
+// join has a callback come again in its turn. They come twice as fast as the host takes them, so that it is never idle.
+func (p *host) join(now time.Time, share int) time.Duration {
+	return p.line.join(now, later(p.until, now), p.each(share)/2)
+}
+
 // await waits briefly for a turn. The caller does not hold the lock.
 func (h *hosts) await(ctx context.Context, to *host, turn chan struct{}) error {
-	patience := time.NewTimer(briefly)
+	patience := time.NewTimer(quickAnswer)
 	defer patience.Stop()
 	select {
 	case <-turn:
@@ -161,8 +167,7 @@ func (h *hosts) await(ctx context.Context, to *host, turn chan struct{}) error {
 		return nil
 	}
 	to.waiting = slices.Delete(to.waiting, at, at+1)
-	now := time.Now()
-	return &BusyError{After: to.line.join(now, now, to.each(h.share(to)))}
+	return &BusyError{After: to.join(time.Now(), h.share(to))}
 }
 
 // leave ends a callback that was not sent after all. The caller does not hold the lock, here and below.

@@ -124,7 +124,7 @@ func TestBusyHostHasALine(t *testing.T) {
 			busy := call(h, "slow", 0, false)
 			require.NotNil(t, busy)
 			assert.Zero(t, busy.Failures)
-			assert.Equal(t, min(time.Duration(n)*250*time.Millisecond, longestWait), busy.After)
+			assert.Equal(t, min(time.Duration(n)*125*time.Millisecond, longestWait), busy.After)
 		}
 		calls.Wait()
 	})
