@@ -28,8 +28,8 @@ servers:
 	@$(GO) build -o $(SERVERS) ./internal/testserver/withservers
 
 test: servers ## run all tests, with servers that are brought up for them
-	@$(WITH_SERVERS) $(GO) test -shuffle=on -timeout 10m $(TEST_FLAGS) ./...
-	@for module in $(ADAPTERS) $(EXAMPLES); do (cd $$module && $(GO) test -shuffle=on -timeout 10m $(TEST_FLAGS) ./...) || exit 1; done
+	@$(WITH_SERVERS) $(GO) test -shuffle=on -timeout 20m $(TEST_FLAGS) ./...
+	@for module in $(ADAPTERS) $(EXAMPLES); do (cd $$module && $(GO) test -shuffle=on -timeout 20m $(TEST_FLAGS) ./...) || exit 1; done
 
 race: servers ## run all tests under the race detector
 	@$(WITH_SERVERS) $(GO) test -race -shuffle=on -timeout 30m $(TEST_FLAGS) ./...
