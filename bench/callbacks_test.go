@@ -3,10 +3,13 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -38,10 +41,78 @@ func BenchmarkCallbacks(b *testing.B) {
 	}
 }
 
+// BenchmarkCallbacksBesideDead delivers callbacks to a live host alone, and beside a hundred hosts that take connections and
+// never answer, with fifty callbacks waiting for each. events/s is of b.N that wait together, p99-ms of a thousand that come
+// one by one, five hundred a second.
+func BenchmarkCallbacksBesideDead(b *testing.B) {
+	for _, backend := range backends {
+		for _, dead := range []int{0, 100} {
+			b.Run(fmt.Sprintf("%s/dead=%d", backend.name, dead), func(b *testing.B) {
+				backend := backend.fresh(b)
+				s := newService(b, backend, idle, asyncevents.Config{
+					ShutdownTimeout: time.Second,
+					Callbacks:       &callback.Config{Secrets: []string{callbackSecret}, AllowPrivate: true, Logger: quiet},
+				})
+				urls := deadHosts(b, dead)
+				fillCallbacks(b, backend, s, 50*dead, func(i int) string { return urls[i%dead] })
+				ctx, cancel := context.WithCancel(context.Background())
+				ended := make(chan error, 1)
+				go func() { ended <- s.Run(ctx) }()
+				time.Sleep(2 * time.Second) // the hosts are known to be dead, or the service to be idle
+				p99 := paced(b, backend, s)
+				calls := newReceiver(b, b.N)
+				measured(b, func() {
+					fillCallbacks(b, backend, s, b.N, func(int) string { return calls.server.URL })
+					<-calls.done
+				})
+				b.ReportMetric(float64(p99.Microseconds())/1000, "p99-ms")
+				cancel()
+				<-ended // with an error, where callbacks to dead hosts are left behind
+			})
+		}
+	}
+}
+
+// paced returns within which time 99 of 100 callbacks arrive that are published one by one.
+func paced(b *testing.B, backend *asyncevents.Backend, s *asyncevents.Service) time.Duration {
+	const n, each = 1000, 2 * time.Millisecond
+	calls := newReceiver(b, n)
+	sent := make(map[string]time.Time, n)
+	next := time.NewTicker(each)
+	defer next.Stop()
+	for range n {
+		<-next.C
+		msg := callbackTo(b, calls.server.URL, watermill.NewUUID())
+		sent[msg.UUID] = time.Now()
+		must(b, backend.Publisher.Publish(s.Topic(asyncevents.CallbacksQueue), msg))
+	}
+	<-calls.done
+	took := make([]time.Duration, 0, n)
+	for id, at := range sent {
+		came, _ := calls.came.Load(id)
+		took = append(took, came.(time.Time).Sub(at))
+	}
+	slices.Sort(took)
+	return took[n*99/100]
+}
+
+// deadHosts are the URLs of n hosts that take connections and never answer.
+func deadHosts(tb testing.TB, n int) []string {
+	urls := make([]string, n)
+	for i := range urls {
+		listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+		must(tb, err)
+		tb.Cleanup(func() { _ = listener.Close() })
+		urls[i] = "http://" + listener.Addr().String()
+	}
+	return urls
+}
+
 // receiver takes callbacks.
 type receiver struct {
 	server *httptest.Server
 	taken  atomic.Int64
+	came   sync.Map      // when, by webhook-id
 	done   chan struct{} // closed when all have come
 }
 
@@ -49,6 +120,7 @@ func newReceiver(tb testing.TB, all int) *receiver {
 	r := &receiver{done: make(chan struct{})}
 	r.server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
 		_, _ = io.Copy(io.Discard, request.Body)
+		r.came.Store(request.Header.Get("Webhook-Id"), time.Now())
 		if r.taken.Add(1) == int64(all) {
 			close(r.done)
 		}

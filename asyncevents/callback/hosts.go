@@ -65,7 +65,8 @@ type host struct {
 	limit   int // of busy
 	busy    int
 	waiting []chan struct{}
-	used    time.Time
+	// heard is when the last attempt ended, or began where none was under way.
+	heard time.Time
 	// takes is how long an attempt takes, on average; 0 before the first one has ended.
 	takes time.Duration
 	// failures is how many attempts failed since the last one that did not.
@@ -92,7 +93,7 @@ func (h *hosts) enter(ctx context.Context, name string, limit int) (*host, error
 		h.mu.Unlock()
 		return nil, err
 	}
-	if to.busy < h.share(to) {
+	if to.busy < h.share(to, now) {
 		h.start(to)
 		h.mu.Unlock()
 		return to, nil
@@ -108,27 +109,30 @@ func (h *hosts) enter(ctx context.Context, name string, limit int) (*host, error
 
 // start begins a callback. The caller holds the lock, here and below.
 func (h *hosts) start(to *host) {
+	if to.busy == 0 {
+		to.heard = time.Now()
+	}
 	h.busy++
 	to.busy++
 }
 
 // refuse returns why a callback should come again, nil where it may go, or wait for a moment.
 func (h *hosts) refuse(to *host, now time.Time) error {
-	share := h.share(to)
+	share := h.share(to, now)
 	if to.spared() && (to.busy > 0 || now.Before(to.until)) { // after the pause one goes ahead
 		return &BusyError{After: to.join(now, share), Failures: to.failures}
 	}
-	ahead := time.Duration(len(to.waiting)+1) * to.each(share)
-	if to.busy >= share && (!to.quick() || ahead > quickAnswer) {
+	ahead := time.Duration(len(to.waiting)+1) * to.each(share, now)
+	if to.busy >= share && (!to.quick(now) || ahead > quickAnswer) {
 		return &BusyError{After: to.join(now, share)}
 	}
 	return nil
 }
 
 // share is how many callbacks to a host may be on their way now.
-func (h *hosts) share(to *host) int {
+func (h *hosts) share(to *host, now time.Time) int {
 	free := h.places - h.busy
-	if to.quick() {
+	if to.quick(now) {
 		return min(to.limit, max(free, 1))
 	}
 	free = max(free-h.places/4, 0)
@@ -137,17 +141,27 @@ func (h *hosts) share(to *host) int {
 
 func (p *host) spared() bool { return p.failures >= failuresToSpare }
 
-// quick is whether the host is known to answer soon. One that is not yet known may hang.
-func (p *host) quick() bool { return p.takes > 0 && p.takes <= quickAnswer }
+// quick is whether the host is known to answer soon, and does. One that is not yet known may hang.
+func (p *host) quick(now time.Time) bool {
+	return p.takes > 0 && max(p.takes, p.silent(now)) <= quickAnswer
+}
+
+// silent is for how long attempts have been under way of which none has ended.
+func (p *host) silent(now time.Time) time.Duration {
+	if p.busy == 0 {
+		return 0
+	}
+	return now.Sub(p.heard)
+}
 
 // each is the time from one callback to the next, when so many are on their way at once.
-func (p *host) each(share int) time.Duration {
-	return cmp.Or(p.takes, unknownTakes) / time.Duration(max(share, 1))
+func (p *host) each(share int, now time.Time) time.Duration {
+	return max(cmp.Or(p.takes, unknownTakes), p.silent(now)) / time.Duration(max(share, 1))
 }
 
 // join has a callback come again in its turn. They come twice as fast as the host takes them, so that it is never idle.
 func (p *host) join(now time.Time, share int) time.Duration {
-	return p.line.join(now, later(p.until, now), p.each(share)/2)
+	return p.line.join(now, later(p.until, now), p.each(share, now)/2)
 }
 
 // await waits briefly for a turn. The caller does not hold the lock.
@@ -167,7 +181,8 @@ func (h *hosts) await(ctx context.Context, to *host, turn chan struct{}) error {
 		return nil
 	}
 	to.waiting = slices.Delete(to.waiting, at, at+1)
-	return &BusyError{After: to.join(time.Now(), h.share(to))}
+	now := time.Now()
+	return &BusyError{After: to.join(now, h.share(to, now))}
 }
 
 // leave ends a callback that was not sent after all. The caller does not hold the lock, here and below.
@@ -189,7 +204,7 @@ func (h *hosts) tell(from *host, took time.Duration, failed bool) {
 func (h *hosts) end(from *host) {
 	h.busy--
 	from.busy--
-	for len(from.waiting) > 0 && !from.spared() && from.busy < h.share(from) {
+	for len(from.waiting) > 0 && !from.spared() && from.busy < h.share(from, time.Now()) {
 		close(from.waiting[0])
 		from.waiting = from.waiting[1:]
 		h.start(from)
@@ -198,7 +213,7 @@ func (h *hosts) end(from *host) {
 
 // learn takes down how an attempt went.
 func (p *host) learn(took time.Duration, failed bool, now time.Time) {
-	p.used = now
+	p.heard = now
 	p.takes = cmp.Or(p.takes, took)
 	p.takes = max(p.takes+(took-p.takes)/8, 1)
 	if !failed {
@@ -219,7 +234,7 @@ func (h *hosts) get(name string) *host {
 	if len(h.known) >= h.sweep {
 		h.forget(time.Now())
 	}
-	to := &host{used: time.Now()}
+	to := &host{heard: time.Now()}
 	h.known[name] = to
 	return to
 }
@@ -227,7 +242,7 @@ func (h *hosts) get(name string) *host {
 // forget forgets the hosts that are idle, and looks again when twice as many are known as are left.
 func (h *hosts) forget(now time.Time) {
 	for name, p := range h.known {
-		if p.busy == 0 && len(p.waiting) == 0 && now.Sub(p.used) > forgetAfter {
+		if p.busy == 0 && len(p.waiting) == 0 && now.Sub(p.heard) > forgetAfter {
 			delete(h.known, name)
 		}
 	}
