@@ -77,8 +77,8 @@ func TestDeadCallbackHostsDelayNoOther(t *testing.T) {
 		})
 		beside := takePulse(t, s, "beside", 200)
 		t.Logf("alone %+v, beside %d dead hosts %+v", alone, hosts, beside)
-		assert.Less(t, beside.p99, max(2*alone.p99, 250*time.Millisecond), "the tests beside this one take their time, too")
-		assert.Greater(t, beside.perSecond, min(alone.perSecond/2, 20))
+		assert.Less(t, beside.p99, max(2*alone.p99, time.Second), "a dead host holds its place for a minute; the tests beside this one take their time, too")
+		assert.Greater(t, beside.perSecond, min(alone.perSecond/2, 5))
 		assert.Zero(t, count(t, s, asyncevents.CallbacksQueue), "nobody's attempts are used up")
 	})
 }
