@@ -1,6 +1,7 @@
 # The commands of the project. They work on a machine that has Go, make, git and a C compiler (for the race detector).
 # Tests get servers from REDRIVE_TEST_POSTGRES, REDRIVE_TEST_MYSQL and REDRIVE_TEST_AMQP, installed programs, Docker Compose or
-# Debian packages; REDRIVE_TEST_REQUIRE=1 makes a missing one a failure. "go test ./..." alone skips what needs them.
+# Debian packages; REDRIVE_TEST_REQUIRE=1 makes a missing one a failure. "go test ./..." alone skips what needs them. Node.js with
+# npm, where it is installed, verifies signatures; it is required likewise.
 
 GO            ?= go
 LINT_VERSION  := v2.15.0
@@ -76,10 +77,11 @@ bench: servers ## measure what the README says of speed; HTTP needs wrk
 
 # The steps of bench, on the servers that the environment names.
 measure:
-	$(BENCH) -bench '^Benchmark(Accept|Consume|Process)$$' -benchtime $(BENCH_EVENTS)x -count $(BENCH_COUNT) .
+	$(BENCH) -bench '^Benchmark(Accept|Consume|Process|Callbacks)$$' -benchtime $(BENCH_EVENTS)x -count $(BENCH_COUNT) .
 	for run in $$(seq $(BENCH_COUNT)); do ($(BENCH) -bench Peers -benchtime $(BENCH_PEERS)x .) || exit 1; done # in turns
 	$(BENCH) -bench 'Foreign/.*/postgres' -benchtime $(BENCH_EVENTS)x -count $(BENCH_COUNT) .
 	$(BENCH) -bench 'Foreign/.*/mysql' -benchtime $(BENCH_PEERS)x -count 1 . # it reads all remains, again and again
+	$(BENCH) -bench CallbacksBesideDead -benchtime $(BENCH_PEERS)x -count $(BENCH_COUNT) .
 	$(BENCH) -bench Pickup -benchtime 200x -count $(BENCH_COUNT) .
 	$(BENCH) -bench 'HTTP|Replicas' -benchtime 1x -count $(BENCH_COUNT) .
 	$(BENCH) -bench 'Memory|DLQ|Delayed|Waiting' -benchtime 1x .

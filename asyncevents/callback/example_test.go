@@ -80,3 +80,24 @@ func ExampleSender_Check() {
 	// callback_url must not contain a user
 	// callback_url must be an https URL
 }
+
+func ExampleSender_Reload() {
+	const old, next = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+	config := callback.Config{
+		TrustedSites: []string{"example.com"},
+		Sites: map[string]callback.Site{"partner.example": {
+			Secrets: []string{old}, Headers: map[string]string{"Authorization": "Bearer partner-token"}, Rate: 50,
+		}},
+	}
+	sender, err := callback.NewSender(&config)
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = sender.Close() }()
+
+	partner := config.Sites["partner.example"]
+	partner.Secrets = []string{next, old} // both, until the partner knows the new one
+	config.Sites = map[string]callback.Site{"partner.example": partner}
+	fmt.Println(sender.Reload(&config))
+	// Output: <nil>
+}

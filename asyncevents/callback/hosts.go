@@ -35,7 +35,7 @@ const (
 // BusyError is returned by Send when it is not the time to call the host: it has as many callbacks on their way as it may
 // have, or failed so often that it is spared for a while. Nothing was sent: come again, and count no attempt.
 type BusyError struct {
-	// After is how long to wait before that, 100 ms to a minute.
+	// After is how long to wait before that: 100 ms to a minute.
 	After time.Duration
 	// Failures is how many callbacks in a row the host has failed, where it is spared for that; otherwise 0.
 	Failures int

@@ -109,6 +109,17 @@ func TestQuickHostIsWaitedForBriefly(t *testing.T) {
 	})
 }
 
+// assertTurn asserts that a wait is that of a turn, or somewhere near the end of the line.
+func assertTurn(t *testing.T, turn, wait time.Duration) {
+	t.Helper()
+	if turn <= longestWait {
+		assert.Equal(t, turn, wait)
+		return
+	}
+	assert.LessOrEqual(t, wait, longestWait)
+	assert.Greater(t, wait, longestWait/2)
+}
+
 // Those that have to come again do so one after the other, as the host can take them.
 func TestBusyHostHasALine(t *testing.T) {
 	t.Parallel()
@@ -124,7 +135,7 @@ func TestBusyHostHasALine(t *testing.T) {
 			busy := call(h, "slow", 0, false)
 			require.NotNil(t, busy)
 			assert.Zero(t, busy.Failures)
-			assert.Equal(t, min(time.Duration(n)*125*time.Millisecond, longestWait), busy.After)
+			assertTurn(t, time.Duration(n)*125*time.Millisecond, busy.After)
 		}
 		calls.Wait()
 	})
@@ -160,7 +171,7 @@ func TestPaceIsEven(t *testing.T) {
 		for n := 1; n <= 100; n++ {
 			var busy *BusyError
 			require.ErrorAs(t, slow.wait(t.Context()), &busy)
-			assert.Equal(t, min(time.Duration(n+1)*time.Second, longestWait), busy.After)
+			assertTurn(t, time.Duration(n+1)*time.Second, busy.After)
 		}
 		time.Sleep(time.Second)
 		require.NoError(t, slow.wait(t.Context()))

@@ -2,6 +2,7 @@ package callback
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -54,23 +55,20 @@ type line struct {
 }
 
 // join returns after how long the next in line should come, at the time from at the earliest, where each of them takes so
-// long. It is bounded: what is far ahead is not known well.
+// long. It is bounded, because what is far ahead is not known well, and spread there, so that the end of the line does not
+// come all at once.
 func (l *line) join(now, from time.Time, each time.Duration) time.Duration {
 	l.last = later(l.last, from).Add(each)
-	wait := min(max(l.last.Sub(now), shortestWait), longestWait)
-	l.last = earlier(l.last, now.Add(longestWait))
-	return wait
+	wait := l.last.Sub(now)
+	if wait > longestWait {
+		l.last = now.Add(longestWait)
+		return longestWait - rand.N(longestWait/2) //nolint:gosec // spreads load, guards nothing
+	}
+	return max(wait, shortestWait)
 }
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
 		return a
 	}
 	return b
