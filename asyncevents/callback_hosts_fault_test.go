@@ -77,8 +77,10 @@ func TestDeadCallbackHostsDelayNoOther(t *testing.T) {
 		})
 		beside := takePulse(t, s, "beside", 200)
 		t.Logf("alone %+v, beside %d dead hosts %+v", alone, hosts, beside)
-		assert.Less(t, beside.p99, max(2*alone.p99, 250*time.Millisecond), "the tests beside this one take their time, too")
-		assert.Greater(t, beside.perSecond, min(alone.perSecond/2, 20))
+		// Beside other tests, milliseconds say little; the attempts at dead hosts take a minute. What a live host notices of them
+		// is measured in bench.
+		assert.Less(t, beside.p99, max(2*alone.p99, time.Second))
+		assert.Greater(t, beside.perSecond, min(alone.perSecond/2, 10))
 		assert.Zero(t, count(t, s, asyncevents.CallbacksQueue), "nobody's attempts are used up")
 	})
 }
