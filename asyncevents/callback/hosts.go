@@ -27,7 +27,7 @@ const (
 	// not for such hosts.
 	slowShare = 8
 	// unknownTakes is how long an attempt is thought to take before the first one has ended.
-	unknownTakes = 100 * time.Millisecond
+	unknownTakes = 300 * time.Millisecond
 	// forgetAfter is after how long nothing is known of a host any more.
 	forgetAfter = 10 * time.Minute
 )
@@ -192,12 +192,15 @@ func (h *hosts) leave(from *host) {
 	h.end(from)
 }
 
-// tell ends a callback that was sent and took so long. failed is whether the host is to blame for its failure.
-func (h *hosts) tell(from *host, took time.Duration, failed bool) {
+// tell ends a callback that was sent and took so long. failed is whether the host is to blame for its failure. It returns
+// whether the host is spared from now on, and whether it is back after having been spared.
+func (h *hosts) tell(from *host, took time.Duration, failed bool) (spared, back bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	before := from.spared()
 	from.learn(took, failed, time.Now())
 	h.end(from)
+	return from.spared() && !before, before && !from.spared()
 }
 
 // end frees a place, for one that waits. The caller holds the lock.

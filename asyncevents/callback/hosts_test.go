@@ -1,11 +1,14 @@
 package callback
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -189,6 +192,28 @@ func TestSendKeepsTheRateOfASite(t *testing.T) {
 	require.ErrorAs(t, err, &busy)
 	assert.Len(t, seen, 1)
 	assert.Zero(t, s.hosts.busy, "its place is free")
+}
+
+func TestSendTellsOfHostsThatAreSpared(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	status := http.StatusBadGateway
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	t.Cleanup(server.Close)
+	s := senderFor(t, dialHooks{}, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	for range failuresToSpare {
+		_, err := s.Send(t.Context(), requestTo(server.URL+"/?token=hunter2"))
+		require.Error(t, err)
+	}
+	status = http.StatusOK
+	require.Eventually(t, func() bool {
+		_, err := s.Send(t.Context(), requestTo(server.URL))
+		return err == nil
+	}, 10*firstPause, firstPause/10)
+	assert.Equal(t, 1, strings.Count(log.String(), "a callback host fails and is spared"))
+	assert.Equal(t, 1, strings.Count(log.String(), "a callback host is back"))
+	assert.Contains(t, log.String(), "host="+siteOf(t, server))
+	assert.NotContains(t, log.String(), "hunter2")
 }
 
 func TestSendSparesAFailingHost(t *testing.T) {

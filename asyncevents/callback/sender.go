@@ -151,7 +151,12 @@ func (s *Sender) attempt(ctx context.Context, request Request) (Response, error)
 	}
 	started := time.Now()
 	response, err := s.post(ctx, request, t, &terms)
-	s.hosts.tell(to, time.Since(started), failing(response, err))
+	switch spared, back := s.hosts.tell(to, time.Since(started), failing(response, err)); {
+	case spared:
+		s.cfg.Logger.WarnContext(ctx, "a callback host fails and is spared", "host", t.address(), "failures", failuresToSpare)
+	case back:
+		s.cfg.Logger.InfoContext(ctx, "a callback host is back", "host", t.address())
+	}
 	return response, err
 }
 
