@@ -87,7 +87,7 @@ func (s *Service) Await(ctx context.Context, correlationID string, within time.D
 	defer over.Stop()
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		record, err := s.look(ctx, correlationID)
-		if err != nil || within <= 0 || record.Status.rests() {
+		if err != nil || within <= 0 || record.Status.Final() {
 			return record, err
 		}
 		next := time.NewTimer(pause/2 + rand.N(pause/2)) //nolint:gosec // spreads load, guards nothing
@@ -117,9 +117,6 @@ func (s *Service) look(ctx context.Context, correlationID string) (Record, error
 	defer func() { <-s.waiters.looks }()
 	return s.Status(ctx, correlationID)
 }
-
-// rests is whether an event goes no further by itself.
-func (s Status) rests() bool { return s != StatusQueued && s != StatusRetried }
 
 // waitOf returns for how long a client wants the answer to be held; 0 for not at all.
 func waitOf(query url.Values) (time.Duration, *Problem) {

@@ -33,6 +33,9 @@ const (
 	StatusRetried Status = "retried"
 )
 
+// Final is whether an event goes no further by itself: it is processed, refused, or in the DLQ.
+func (s Status) Final() bool { return s != StatusQueued && s != StatusRetried }
+
 // CallbackStatus is where the callback of an event stands.
 type CallbackStatus string
 

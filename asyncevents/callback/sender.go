@@ -121,8 +121,8 @@ func (s *Sender) Check(rawURL string) error {
 
 // Send posts the callback once and returns what the receiver answered. The error is nil for a 2xx alone. Otherwise it is
 // or wraps a *StatusError for another status, redirects included; a *URLError for a URL that Check refuses;
-// a *BusyError when it is not the time to call the host; ErrForbiddenAddress; ErrTimeout; ErrReservedHeader; ctx's error when that has ended; or what the network said. It
-// holds neither secrets nor the URL. Where the receiver sent a Retry-After, the error is marked with retry.After, and with
+// a *BusyError when it is not the time to call the host; ErrForbiddenAddress; ErrTimeout; ErrReservedHeader; ctx's error
+// when that has ended; or what the network said. It holds neither secrets nor the URL. Where the receiver sent a Retry-After, the error is marked with retry.After, and with
 // retry.Permanent where it answered 410 Gone.
 func (s *Sender) Send(ctx context.Context, request Request) (Response, error) {
 	started := time.Now()

@@ -32,22 +32,6 @@ var editRoutes = routes{
 	{method: http.MethodGet, pattern: "api/queues/{queue}/entries/{id}/original", action: ActionView, serve: getOriginal},
 }
 
-// comparedJSON is an entry, and how its payload differs from another one.
-type comparedJSON struct {
-	Entry dlq.Entry
-	// Difference is "" where it is not for the sender's eyes.
-	Difference string
-}
-
-func (e comparedJSON) appendJSON(dst []byte) ([]byte, error) {
-	dst, err := e.Entry.AppendJSON(append(dst, `{"entry":`...))
-	if err != nil || e.Difference == "" {
-		return append(dst, '}'), err
-	}
-	text, err := json.Marshal(e.Difference)
-	return append(append(append(dst, `,"difference":`...), text...), '}'), err
-}
-
 // changeJSON is what an edit would have changed.
 type changeJSON struct {
 	DryRun     bool   `json:"dry_run"`
@@ -69,14 +53,14 @@ func editEntry(c *call) (answer, error) {
 		return nil, err
 	}
 	if dry {
-		c.noteDryRun()
+		c.noteDryRun(1)
 		return jsonAnswer{http.StatusOK, changeJSON{true, change}}, nil
 	}
 	moved, err := c.retryEdited(&entry, payload)
 	if err != nil {
 		return nil, err
 	}
-	return jsonAnswer{http.StatusOK, comparedJSON{c.shown(moved)[0], change}}, nil
+	return jsonAnswer{http.StatusOK, heldJSON{c.shown(moved)[0], change}}, nil
 }
 
 // change returns the entry that the path names, and what another payload changes in it.
@@ -103,9 +87,6 @@ func (c *call) mayEdit() error {
 	}
 	return nil
 }
-
-// noteDryRun has the audit log say that nothing was done.
-func (c *call) noteDryRun() { c.row.Count, c.row.Detail = 1, "dry run" }
 
 func (c *call) retryEdited(entry *dlq.Entry, payload []byte) (dlq.Entry, error) {
 	c.row.Detail = fmt.Sprintf("payload changed from %s to %s", digest(entry.Payload), digest(payload))
@@ -160,10 +141,10 @@ func editPage(c *call) (answer, error) {
 	if payload.Binary {
 		return nil, newMalformedProblem("The payload is no text; change it with the command line or the API")
 	}
-	return c.editPage(editView{Entry: entry, Text: payload.Text}), nil
+	return c.showEdit(editView{Entry: entry, Text: payload.Text}), nil
 }
 
-func (c *call) editPage(view editView) answer {
+func (c *call) showEdit(view editView) answer {
 	return c.page(http.StatusOK, "edit", "Edit entry "+strconv.FormatInt(view.Entry.ID, 10), view)
 }
 
@@ -183,8 +164,8 @@ func editOnPage(c *call) (answer, error) {
 		return nil, err
 	}
 	if step != stepRetry {
-		c.noteDryRun()
-		return c.editPage(editView{entry, text, change}), nil
+		c.noteDryRun(1)
+		return c.showEdit(editView{entry, text, change}), nil
 	}
 	_, err = c.retryEdited(&entry, []byte(text))
 	return nil, err
@@ -200,7 +181,7 @@ func getOriginal(c *call) (answer, error) {
 	return jsonAnswer{http.StatusOK, original}, err
 }
 
-func (c *call) compared(entry *dlq.Entry) (original comparedJSON, err error) {
+func (c *call) compared(entry *dlq.Entry) (original heldJSON, err error) {
 	was, err := c.dlq.Original(c.r.Context(), entry)
 	if err != nil {
 		return original, err

@@ -37,12 +37,20 @@ type entryJSON dlq.Entry
 
 func (e entryJSON) appendJSON(dst []byte) ([]byte, error) { return dlq.Entry(e).AppendJSON(dst) }
 
-// movedJSON is the entry that was moved back.
-type movedJSON dlq.Entry
+// heldJSON is an entry that an answer says something of: that it was moved back, or how its payload differs from another one.
+type heldJSON struct {
+	Entry dlq.Entry
+	// Difference is "" where there is none to tell, or it is not for the sender's eyes.
+	Difference string
+}
 
-func (m movedJSON) appendJSON(dst []byte) ([]byte, error) {
-	dst, err := dlq.Entry(m).AppendJSON(append(dst, `{"entry":`...))
-	return append(dst, '}'), err
+func (h heldJSON) appendJSON(dst []byte) ([]byte, error) {
+	dst, err := h.Entry.AppendJSON(append(dst, `{"entry":`...))
+	if err != nil || h.Difference == "" {
+		return append(dst, '}'), err
+	}
+	text, err := json.Marshal(h.Difference)
+	return append(append(append(dst, `,"difference":`...), text...), '}'), err
 }
 
 // entryList is one page of a DLQ.
@@ -120,7 +128,7 @@ func entryPage(c *call) (answer, error) {
 type entryView struct {
 	dlq.Entry
 	// Original is the entry as it was before its message was edited; nil where it was not.
-	Original *comparedJSON
+	Original *heldJSON
 }
 
 // entry is the entry that the path names, as the sender may see it.
@@ -158,7 +166,7 @@ func (c *call) moved(entry dlq.Entry, err error) (answer, error) {
 		return nil, err
 	}
 	c.row.Target, c.row.Count = strconv.FormatInt(entry.ID, 10), 1
-	return jsonAnswer{http.StatusOK, movedJSON(c.shown(entry)[0])}, nil
+	return jsonAnswer{http.StatusOK, heldJSON{Entry: c.shown(entry)[0]}}, nil
 }
 
 // erasedJSON is how many entries were erased.

@@ -99,12 +99,13 @@ func startExport(c *call) (answer, error) {
 
 // format is the file's format that the body or form asks for.
 func (c *call) format() (string, error) {
-	raw, ok := c.fields[fieldFormat]
-	if !ok {
-		raw = strconv.AppendQuote(nil, cmp.Or(c.r.PostForm.Get(fieldFormat), export.FormatJSON))
+	format := cmp.Or(c.r.PostForm.Get(fieldFormat), export.FormatJSON)
+	var err error
+	if raw, ok := c.fields[fieldFormat]; ok {
+		format = "" // null leaves it so
+		err = json.Unmarshal(raw, &format)
 	}
-	var format string
-	if json.Unmarshal(raw, &format) != nil || !slices.Contains(export.Formats(), format) {
+	if err != nil || !slices.Contains(export.Formats(), format) {
 		return "", newBadRequestProblem(CodeUnsupported, "Field 'format' must be "+strings.Join(export.Formats(), " or "))
 	}
 	return format, nil

@@ -36,7 +36,7 @@ var (
 // has as many fields as were asked for, so that none is lost on the next page.
 func (c *call) filterFields() []filterField {
 	offered := filterForm
-	if c.cfg.Redact == nil && c.may(ActionViewPayload) {
+	if c.seesPayloads() {
 		offered = append(offered[:len(offered):len(offered)], payloadForm...)
 	}
 	query := c.r.URL.Query()

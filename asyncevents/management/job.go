@@ -196,9 +196,12 @@ func (c *call) isDryRun() (dry bool, err error) {
 	return dry, nil
 }
 
+// noteDryRun has the audit log say that nothing was done, and on how many entries it would have been.
+func (c *call) noteDryRun(count int64) { c.row.Count, c.row.Detail = count, "dry run" }
+
 func (c *call) dryRun(filter dlq.Filter) (answer, error) {
 	count, _, err := c.dlq.Count(c.r.Context(), c.queue, filter)
-	c.row.Count, c.row.Detail = count, "dry run"
+	c.noteDryRun(count)
 	return jsonAnswer{http.StatusOK, dryRunJSON{true, count}}, err
 }
 

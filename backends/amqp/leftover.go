@@ -24,7 +24,7 @@ func (s *stream) leftOver(ctx context.Context, l *letter) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	attempts, final := record.Attempts, isFinalStatus(record.Status)
+	attempts, final := record.Attempts, record.Status.Final()
 	if callback {
 		attempts, final = record.Callback.Attempts, isFinalCallback(record.Callback.Status)
 	}
@@ -34,10 +34,6 @@ func (s *stream) leftOver(ctx context.Context, l *letter) (bool, error) {
 		s.log.InfoContext(ctx, "amqp: a message is left out, its outcome is recorded already", "message_id", l.uuid)
 	}
 	return left, nil
-}
-
-func isFinalStatus(status asyncevents.Status) bool {
-	return status != asyncevents.StatusQueued && status != asyncevents.StatusRetried
 }
 
 func isFinalCallback(status asyncevents.CallbackStatus) bool {

@@ -115,11 +115,12 @@ func (e *exporting) begin(ctx context.Context) error {
 		return e.look(ctx)
 	}
 	r := &request{method: http.MethodPost, path: []string{"queues", e.queue, "exports"}}
-	if fields := e.which.fields(); len(fields) > 0 || e.format != "" {
-		r.fields = fields
-	}
+	fields := e.which.fields()
 	if e.format != "" {
-		r.fields["format"] = e.format
+		fields["format"] = e.format
+	}
+	if len(fields) > 0 {
+		r.fields = fields
 	}
 	raw, err := e.client.call(ctx, r)
 	if err != nil {

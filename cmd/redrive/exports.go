@@ -13,12 +13,13 @@ var exportsCommand = command{
 	name: "exports", args: "QUEUE", least: 1, most: 1, about: "List the latest exports of a DLQ, newest first",
 	details: "redrive export QUEUE -id ID downloads one.",
 	prepare: func(f *flag.FlagSet) action {
-		n := f.Int("limit", defaultLimit, "show so many exports")
+		var l limit
+		f.IntVar(&l.n, "limit", defaultLimit, "show so many exports")
 		return func(ctx context.Context, s *session, args []string) error {
-			if *n < 1 {
-				return newUsage("exports", limitTooSmall)
+			if err := l.check("exports"); err != nil {
+				return err
 			}
-			return s.showExports(ctx, args[0], *n)
+			return s.showExports(ctx, args[0], l.n)
 		}
 	},
 }
