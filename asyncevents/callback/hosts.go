@@ -26,8 +26,8 @@ const (
 	// slowShare is which part of the places that are free a host may have that is not known to be quick; a quarter of all is
 	// not for such hosts.
 	slowShare = 8
-	// unknownTakes is how long an attempt is thought to take before the first one has ended.
-	unknownTakes = 300 * time.Millisecond
+	// unknownTakes is how long an attempt is thought to take before the first one has ended; or as long as it has taken by then.
+	unknownTakes = 10 * time.Millisecond
 	// forgetAfter is after how long nothing is known of a host any more.
 	forgetAfter = 10 * time.Minute
 )
