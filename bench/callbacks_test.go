@@ -58,7 +58,9 @@ func BenchmarkCallbacksBesideDead(b *testing.B) {
 				ctx, cancel := context.WithCancel(context.Background())
 				ended := make(chan error, 1)
 				go func() { ended <- s.Run(ctx) }()
-				time.Sleep(2 * time.Second) // the hosts are known to be dead, or the service to be idle
+				if dead > 0 {
+					time.Sleep(8 * time.Second) // then they are known to be, and RabbitMQ has the queues for what waits
+				}
 				p99 := paced(b, backend, s)
 				calls := newReceiver(b, b.N, nil)
 				measured(b, func() {
