@@ -12,13 +12,14 @@ TEST_FLAGS    ?=
 # Modules of their own, which ./... leaves out: what they need is nobody's who imports the library.
 EXAMPLES      := examples/nats
 ADAPTERS      := export/bucket
-MODULES       := bench $(ADAPTERS) $(EXAMPLES)
+BROWSER       := asyncevents/management/browsertest
+MODULES       := bench $(BROWSER) $(ADAPTERS) $(EXAMPLES)
 
 # Brings up the servers that tests need, and takes them down; what it does stands in its documentation.
 SERVERS       := $(TOOLS)/withservers
 WITH_SERVERS  := $(SERVERS) -compose $(CURDIR)/compose.yaml --
 
-.PHONY: help test race lint vet fuzz soak bench measure quickstart clean servers
+.PHONY: help test test-browser race lint vet fuzz soak bench measure quickstart clean servers
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,12 +29,16 @@ servers:
 	@$(GO) build -o $(SERVERS) ./internal/testserver/withservers
 
 test: servers ## run all tests, with servers that are brought up for them
-	@$(WITH_SERVERS) $(GO) test -shuffle=on -timeout 10m $(TEST_FLAGS) ./...
-	@for module in $(ADAPTERS) $(EXAMPLES); do (cd $$module && $(GO) test -shuffle=on -timeout 10m $(TEST_FLAGS) ./...) || exit 1; done
+	@$(WITH_SERVERS) $(GO) test -shuffle=on -timeout 20m $(TEST_FLAGS) ./...
+	@for module in $(ADAPTERS) $(EXAMPLES); do (cd $$module && $(GO) test -shuffle=on -timeout 20m $(TEST_FLAGS) ./...) || exit 1; done
 
 race: servers ## run all tests under the race detector
 	@$(WITH_SERVERS) $(GO) test -race -shuffle=on -timeout 30m $(TEST_FLAGS) ./...
 	@for module in $(ADAPTERS) $(EXAMPLES); do (cd $$module && $(GO) test -race -shuffle=on -timeout 30m $(TEST_FLAGS) ./...) || exit 1; done
+
+test-browser: ## run the tests of the pages in Chromium, which is installed where it is missing
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; } >&2
+	@cd $(BROWSER) && REDRIVE_TEST_REQUIRE=1 $(GO) test -count=1 -timeout 10m $(TEST_FLAGS) .
 
 vet: ## go vet, and that everything is formatted and tidy
 	$(GO) vet ./...

@@ -6,33 +6,54 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 )
 
 // errBadToken is what BearerToken's authenticator returns; it does not say which token would have been right.
 var errBadToken = errors.New("bearer token missing or unknown")
 
 // BearerToken returns an authenticator for Config that lets a request pass whose Authorization header carries one of the
-// tokens; several allow for rotation. How long it takes tells nothing about the tokens. Empty tokens are ignored, and
-// without any token every request is refused.
+// tokens; several allow for rotation. It is Authenticate of BearerTokens that never change.
 func BearerToken(tokens ...string) func(*http.Request) error {
+	var t BearerTokens
+	t.Set(tokens...)
+	return t.Authenticate
+}
+
+// BearerTokens are tokens that can be changed while requests come in. Its zero value has none, and refuses every request. Its methods
+// may be called from any number of goroutines.
+type BearerTokens struct {
 	// Hashes have one length, so that the comparison does not tell the token's.
-	known := make([][sha256.Size]byte, 0, len(tokens))
+	hashes atomic.Pointer[[][sha256.Size]byte]
+}
+
+// Set replaces the tokens for all requests from now on. Empty ones are ignored, and without any every request is refused.
+func (t *BearerTokens) Set(tokens ...string) {
+	hashes := make([][sha256.Size]byte, 0, len(tokens))
 	for _, token := range tokens {
 		if token != "" {
-			known = append(known, sha256.Sum256([]byte(token)))
+			hashes = append(hashes, sha256.Sum256([]byte(token)))
 		}
 	}
-	return func(r *http.Request) error {
-		sent := sha256.Sum256([]byte(bearerOf(r)))
-		match := 0
-		for _, token := range known {
-			match |= subtle.ConstantTimeCompare(sent[:], token[:])
-		}
-		if match != 1 {
-			return errBadToken
-		}
-		return nil
+	t.hashes.Store(&hashes)
+}
+
+// Authenticate is for Config.Authenticate: it lets a request pass whose Authorization header carries one of the tokens. How long it
+// takes tells nothing about them.
+func (t *BearerTokens) Authenticate(r *http.Request) error {
+	hashes := t.hashes.Load()
+	if hashes == nil {
+		return errBadToken
 	}
+	sent := sha256.Sum256([]byte(bearerOf(r)))
+	match := 0
+	for _, token := range *hashes {
+		match |= subtle.ConstantTimeCompare(sent[:], token[:])
+	}
+	if match != 1 {
+		return errBadToken
+	}
+	return nil
 }
 
 // bearerOf returns the token of the request's only Authorization header, "" for none.

@@ -76,10 +76,13 @@ func (h *handler) serveBatch(w http.ResponseWriter, r *http.Request) {
 		h.refuseMethod(w, r, http.MethodPost)
 		return
 	}
-	if !h.authenticated(w, r) {
+	if !h.admitted(w, r, 0) {
 		return
 	}
 	submissions, problem := h.readBatch(w, r)
+	if problem == nil {
+		problem = h.config.rates.take(r, len(submissions))
+	}
 	if problem != nil {
 		h.refuse(w, r, problem)
 		return

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -28,6 +29,13 @@ func TestBatch(t *testing.T) {
 		batch[4] = asyncevents.Submission{Body: append([]byte(" "), batch[2].Body...)}                  // another one with its id
 		batch[5] = asyncevents.Submission{Body: []byte(`{"x":"` + strings.Repeat("x", 256<<10) + `"}`)} // too large
 		const events = asyncevents.MaxBatch - 4
+		ids := make([]string, len(batch))
+		for i := range ids {
+			if batch[i].IdempotencyKey == "" {
+				ids[i] = fmt.Sprintf("b%d", (i*7919)%asyncevents.MaxBatch)
+			}
+		}
+		ids[3] = ids[2]
 		for round := range 3 {
 			results, err := s.AcceptAll(t.Context(), batch)
 			require.NoError(t, err)
@@ -43,7 +51,11 @@ func TestBatch(t *testing.T) {
 				default:
 					require.Nil(t, result.Problem, i)
 					assert.Equal(t, round > 0 || i == 3, result.Replayed, i)
-					assert.Contains(t, string(batch[i].Body)+result.CorrelationID, result.CorrelationID)
+					if round == 0 && ids[i] == "" { // made of the key, and always the same
+						ids[i] = result.CorrelationID
+						assert.NoError(t, uuid.Validate(ids[i]))
+					}
+					assert.Equal(t, ids[i], result.CorrelationID, i)
 				}
 			}
 		}

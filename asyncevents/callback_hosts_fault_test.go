@@ -77,10 +77,8 @@ func TestDeadCallbackHostsDelayNoOther(t *testing.T) {
 		})
 		beside := takePulse(t, s, "beside", 200)
 		t.Logf("alone %+v, beside %d dead hosts %+v", alone, hosts, beside)
-		// Beside other tests, milliseconds say little; the attempts at dead hosts take a minute. What a live host notices of them
-		// is measured in bench.
-		assert.Less(t, beside.p99, max(2*alone.p99, time.Second))
-		assert.Greater(t, beside.perSecond, min(alone.perSecond/2, 10))
+		assert.Less(t, beside.p99, max(2*alone.p99, time.Second), "a dead host holds its place for a minute; the tests beside this one take their time, too")
+		assert.Greater(t, beside.perSecond, min(alone.perSecond/2, 5))
 		assert.Zero(t, count(t, s, asyncevents.CallbacksQueue), "nobody's attempts are used up")
 	})
 }

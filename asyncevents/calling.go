@@ -30,9 +30,15 @@ func (s *Service) callbacksStage() *stage {
 	}
 }
 
+// parseCallback reads what a message in the callbacks queue asks for.
+func parseCallback(payload []byte) (request callbackRequest, err error) {
+	err = json.Unmarshal(payload, &request)
+	return request, err
+}
+
 func (s *Service) attemptCallback(ctx context.Context, msg *message.Message, d retry.Delivery) (Settlement, error) {
-	var request callbackRequest
-	if err := json.Unmarshal(msg.Payload, &request); err != nil {
+	request, err := parseCallback(msg.Payload)
+	if err != nil {
 		return Settlement{}, &hopelessError{dlq.Failure{Type: dlq.TypeUndecodable, Message: err.Error()}}
 	}
 	answer, err := s.sender.Send(ctx, callback.Request{

@@ -118,7 +118,7 @@ func TestCompleteTx(t *testing.T) {
 			return tx.commit()
 		}, 2, 2, ""},
 		"open for longer than its lease": {func(_ *worker, tx *hostTx, _ asyncevents.Event, _ int) error {
-			time.Sleep(1500 * time.Millisecond)
+			time.Sleep(2500 * time.Millisecond)
 			return tx.commit()
 		}, 1, 1, ""},
 	} {
@@ -129,7 +129,7 @@ func TestCompleteTx(t *testing.T) {
 				w := startWorkers(t, h, func(c *asyncevents.Config) {
 					private(c)
 					c.MeterProvider = meters
-					c.Lease, c.AttemptTimeout = 500*time.Millisecond, 700*time.Millisecond
+					c.Lease, c.AttemptTimeout = time.Second, 1400*time.Millisecond
 					c.Policy.MaxAttempts = 3
 				}, c.how)
 				s := w.services[0]

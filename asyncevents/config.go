@@ -26,6 +26,7 @@ const (
 	DefaultCallbackConcurrency = callback.DefaultConcurrency
 	DefaultTopicPrefix         = "redrive."
 	DefaultKeepErased          = 24 * time.Hour
+	DefaultKeepStatuses        = 30 * 24 * time.Hour
 )
 
 // LimitMaxBodyBytes is the largest MaxBodyBytes and MaxBatchBytes.
@@ -45,6 +46,12 @@ type Config struct {
 	// MaxBatchBytes is the size of a batch at most, of which each event may have MaxBodyBytes; a larger one is answered with 413.
 	// At most LimitMaxBodyBytes. Defaults to 4 MiB.
 	MaxBatchBytes int64
+	// RateLimit, when not nil, bounds how many events each client may hand in through Handler; more are answered with 429. Defaults to
+	// none.
+	RateLimit *RateLimit
+	// MaxQueued is with how many events on their way (waiting, delayed and in flight) Handler takes no more, and answers with 429.
+	// They are counted once a second, so a few more may come in. It needs a backend with a Backlog. Defaults to no limit.
+	MaxQueued int64
 	// ReferenceStatusCodes answers 200 where Handler says 202, and 400 where it says 404, for clients that were
 	// written for the reference API. Defaults to false.
 	ReferenceStatusCodes bool
@@ -79,6 +86,12 @@ type Config struct {
 	// KeepErased is how long entries that were erased from a DLQ through the management can still be restored; then they are gone for
 	// good. Negative means that they are at once. Defaults to 24 h.
 	KeepErased time.Duration
+	// KeepStatuses is how long the status of an event is kept after it was processed or refused and its callback is through; then
+	// its correlation id and Idempotency-Key are forgotten, and the same sent again is a new event. It has to be longer than clients
+	// send again, and than a broker may deliver again. What waits, and what stands in a DLQ or was erased there and can be
+	// restored, keeps its status. Run removes the others within an hour or two, by looking through all of them slowly. Negative
+	// keeps them for good. Defaults to DefaultKeepStatuses, 30 days.
+	KeepStatuses time.Duration
 	// Alarms, when not nil, watches the DLQs while Run does. Defaults to none.
 	Alarms *Alarms
 	// TopicPrefix begins the names of the two topics, so that services can share a transport. Defaults to "redrive.".
@@ -114,6 +127,9 @@ func (c *Config) WithDefaults() Config {
 	if out.KeepErased == 0 {
 		out.KeepErased = DefaultKeepErased
 	}
+	if out.KeepStatuses == 0 {
+		out.KeepStatuses = DefaultKeepStatuses
+	}
 	if out.TopicPrefix == "" {
 		out.TopicPrefix = DefaultTopicPrefix
 	}
@@ -146,6 +162,12 @@ func (c *Config) Validate() error {
 	}
 	if d.MaxBatchBytes < 1 || d.MaxBatchBytes > LimitMaxBodyBytes {
 		faults = append(faults, fmt.Errorf("MaxBatchBytes must be 1 to %d, not %d", LimitMaxBodyBytes, d.MaxBatchBytes))
+	}
+	if d.MaxQueued < 0 {
+		faults = append(faults, fmt.Errorf("MaxQueued must not be negative, not %d", d.MaxQueued))
+	}
+	if err := d.RateLimit.validate(); err != nil {
+		faults = append(faults, err)
 	}
 	if d.CallbackConcurrency < 1 {
 		faults = append(faults, fmt.Errorf("CallbackConcurrency must be at least 1, not %d", d.CallbackConcurrency))

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -36,6 +35,9 @@ type handlerConfig struct {
 	referenceStatusCodes bool
 	// authenticate refuses a request with an error; nil lets everybody pass.
 	authenticate func(*http.Request) error
+	// rates and depth refuse events with 429; nil lets all pass.
+	rates *rateLimiter
+	depth *queueLimiter
 	// logger gets what is not told to the client; nil means slog.Default().
 	logger *slog.Logger
 }
@@ -78,7 +80,7 @@ func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 		h.refuseMethod(w, r, http.MethodPost)
 		return
 	}
-	if !h.authenticated(w, r) {
+	if !h.admitted(w, r, 1) {
 		return
 	}
 	key, problem := idempotencyKeyOf(r.Header)
@@ -165,6 +167,25 @@ func (h *handler) authenticated(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
+// admitted refuses whom the authenticator does not let pass, and events beyond a limit, before anything is read of them.
+func (h *handler) admitted(w http.ResponseWriter, r *http.Request, events int) bool {
+	if !h.authenticated(w, r) {
+		return false
+	}
+	problem, err := h.config.depth.look(r.Context())
+	if err != nil {
+		h.complaints.log(r.Context(), "asyncevents: the limit of events that wait stands as it was", err)
+	}
+	if problem == nil {
+		problem = h.config.rates.take(r, events)
+	}
+	if problem == nil {
+		return true
+	}
+	h.refuse(w, r, problem)
+	return false
+}
+
 // problemOf is what to tell the client about an error. What the client need not know is logged here, once.
 func (h *handler) problemOf(r *http.Request, operation string, err error) *Problem {
 	var problem *Problem
@@ -172,6 +193,5 @@ func (h *handler) problemOf(r *http.Request, operation string, err error) *Probl
 		return problem
 	}
 	h.complaints.log(r.Context(), "asyncevents: cannot "+operation, err)
-	// Spread, so that the clients of an outage do not all come back in the same second.
-	return newUnavailableProblem(time.Duration(1+rand.IntN(5)) * time.Second) //nolint:gosec // spreads load, guards nothing
+	return newUnavailableProblem(someSeconds())
 }

@@ -130,3 +130,38 @@ func TestIdempotencyKey(t *testing.T) {
 		await(t, "a run of each", func() bool { return seen.perEvent()[1] == 2 })
 	})
 }
+
+// A queue that fills up has clients wait, and takes events again once it is worked off. What was taken is processed.
+func TestFullQueueRefusesEvents(t *testing.T) {
+	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
+		free := make(chan struct{})
+		var done atomic.Int64
+		s, _ := run(t, b, func(context.Context, asyncevents.Event) (any, error) {
+			<-free
+			done.Add(1)
+			return nil, nil
+		}, func(c *asyncevents.Config) { c.MaxQueued = 5 })
+		post := func() (status int, retryAfter string) {
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest(http.MethodPost, "/v1/async/events", strings.NewReader("{}"))
+			r.Header.Set("Content-Type", "application/json")
+			s.Handler().ServeHTTP(w, r)
+			return w.Code, w.Header().Get("Retry-After")
+		}
+		var taken int64
+		await(t, "a full queue", func() bool {
+			status, retryAfter := post()
+			if status == http.StatusAccepted {
+				taken++
+				return false
+			}
+			require.Equal(t, http.StatusTooManyRequests, status)
+			require.NotEmpty(t, retryAfter)
+			return true
+		})
+		assert.GreaterOrEqual(t, taken, int64(5))
+		close(free)
+		await(t, "room", func() bool { status, _ := post(); return status == http.StatusAccepted })
+		await(t, "all that was taken", func() bool { return done.Load() == taken+1 })
+	})
+}

@@ -2,6 +2,7 @@ package asyncevents
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 )
 
@@ -41,4 +42,23 @@ func newCallbackPayload(r CallbackRecord) *callbackPayload {
 	return &callbackPayload{
 		Status: r.Status, Attempts: r.Attempts, NextAttemptAt: r.NextAttemptAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
+}
+
+// CheckPayload returns what is wrong with the payload of a message in EventsQueue or CallbacksQueue, as a *Problem: one without which
+// an attempt would be in vain. Whether a Processor takes it, or a receiver, is another question.
+func CheckPayload(queue string, payload []byte) error {
+	if queue != CallbacksQueue {
+		if _, problem := parseBody(payload); problem != nil {
+			return problem
+		}
+		return nil
+	}
+	request, err := parseCallback(payload)
+	if err == nil && request.URL == "" {
+		err = errors.New("it has no 'url'")
+	}
+	if err != nil {
+		return newMalformedProblem("Not a callback: " + err.Error())
+	}
+	return nil
 }

@@ -17,17 +17,22 @@ import (
 
 // carried is a database of which a broker carries the messages.
 func carried(d *database, url, prefix string) *database {
+	return carriedBy(d, url, amqp.Config{QueuePrefix: prefix})
+}
+
+func carriedBy(d *database, url string, cfg amqp.Config) *database {
 	c := *d
-	c.open = func(t *testing.T) *asyncevents.Backend { return openAMQP(t, url, prefix, d.open(t)) }
+	c.open = func(t *testing.T) *asyncevents.Backend { return openAMQP(t, url, cfg, d.open(t)) }
 	return &c
 }
 
-// carrying makes databases of which a broker carries the messages, in queues of their own.
+// carrying makes databases of which a broker carries the messages, in queues of their own. It is waited for however busy the machine
+// is: what it does not confirm in time is sent again, and runs twice.
 func carrying(make func(*testing.T) *database) func(*testing.T) *database {
 	return func(t *testing.T) *database {
 		t.Helper()
 		url, prefix := ownQueues(t)
-		return carried(make(t), url, prefix)
+		return carriedBy(make(t), url, amqp.Config{QueuePrefix: prefix, PublishTimeout: patience})
 	}
 }
 
@@ -39,9 +44,10 @@ func ownQueues(t *testing.T) (url, prefix string) {
 	return url, prefix
 }
 
-func openAMQP(t *testing.T, url, prefix string, store *asyncevents.Backend) *asyncevents.Backend {
+func openAMQP(t *testing.T, url string, cfg amqp.Config, store *asyncevents.Backend) *asyncevents.Backend {
 	t.Helper()
-	b, err := amqp.Open(t.Context(), url, store, &amqp.Config{QueuePrefix: prefix, Logger: slog.New(slog.DiscardHandler)})
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	b, err := amqp.Open(t.Context(), url, store, &cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, b.Close()) })
 	return b

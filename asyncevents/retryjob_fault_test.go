@@ -3,6 +3,7 @@ package asyncevents_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -107,33 +108,53 @@ func runMortal(t *testing.T, b *asyncevents.Backend, calls int64, after bool) {
 }
 
 func TestRetryJobSurvivesTwentyDeaths(t *testing.T) {
-	const deaths = 20
+	onEach(t, func(t *testing.T, b *asyncevents.Backend) { survivesDeaths(t, b, retry.Options{}, 0) })
+}
+
+// A job with a filter moves what that means, and leaves the others.
+func TestFilteredRetryJobSurvivesTwentyDeaths(t *testing.T) {
 	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
-		entries := few(b, long(10_000/slowdown, 100_000))
-		fill(t, b, entries)
-		var seen starts
-		s, err := asyncevents.New(b, working(&seen, 0), quick(t, nil))
-		require.NoError(t, err)
-		batches(t, s, entries/100)
-		job, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test", retry.Options{})
-		require.NoError(t, err)
-		assert.EqualValues(t, entries, job.Total)
-		random := rand.New(rand.NewPCG(1, 2))
-		for death := range deaths {
-			runMortal(t, b, 1+random.Int64N(14), death%2 == 0)
-			moved := awaitJob(t, s, retry.StateRunning).Moved
-			left := count(t, s, asyncevents.EventsQueue)
-			require.EqualValues(t, entries, moved+left, "what was moved and what is left")
+		const others = 50
+		for n := range others {
+			require.NoError(t, b.DeadLetters.Add(t.Context(), dlq.Entry{
+				Queue: asyncevents.EventsQueue, Topic: eventsTopic, MessageID: fmt.Sprint("other", n), Payload: []byte(`{}`),
+				Failure: dlq.Failure{Type: "test", Message: "left out"},
+			}))
 		}
-		require.Positive(t, awaitJob(t, s, retry.StateRunning).Moved)
-		finish(t, b)
-		job = awaitJob(t, s, retry.StateCompleted)
-		assert.EqualValues(t, entries, job.Moved)
-		assert.Zero(t, count(t, s, asyncevents.EventsQueue))
-		s, _ = run(t, b, working(&seen, 0), nil)
-		awaitIdle(t, s, asyncevents.EventsQueue)
-		assert.Equal(t, map[int]int{1: entries}, seen.perEvent(), "each moved and processed once")
+		filter := dlq.Filter{Error: "filled in"}
+		criteria, err := filter.Criteria()
+		require.NoError(t, err)
+		survivesDeaths(t, b, retry.Options{Criteria: criteria}, others)
 	})
+}
+
+// survivesDeaths has the process of a job die again and again. So many entries are not the job's.
+func survivesDeaths(t *testing.T, b *asyncevents.Backend, options retry.Options, others int) {
+	const deaths = 20
+	entries := few(b, long(10_000/slowdown, 100_000))
+	fill(t, b, entries)
+	var seen starts
+	s, err := asyncevents.New(b, working(&seen, 0), quick(t, nil))
+	require.NoError(t, err)
+	batches(t, s, entries/100)
+	job, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test", options)
+	require.NoError(t, err)
+	assert.EqualValues(t, entries, job.Total)
+	random := rand.New(rand.NewPCG(1, 2))
+	for death := range deaths {
+		runMortal(t, b, 1+random.Int64N(14), death%2 == 0)
+		moved := awaitJob(t, s, retry.StateRunning).Moved
+		left := count(t, s, asyncevents.EventsQueue)
+		require.EqualValues(t, entries+others, moved+left, "what was moved and what is left")
+	}
+	require.Positive(t, awaitJob(t, s, retry.StateRunning).Moved)
+	finish(t, b)
+	job = awaitJob(t, s, retry.StateCompleted)
+	assert.EqualValues(t, entries, job.Moved)
+	assert.EqualValues(t, others, count(t, s, asyncevents.EventsQueue))
+	s, _ = run(t, b, working(&seen, 0), nil)
+	awaitIdle(t, s, asyncevents.EventsQueue)
+	assert.Equal(t, map[int]int{1: entries}, seen.perEvent(), "each moved and processed once")
 }
 
 // finish runs jobs in a process that lives until the job has ended.

@@ -30,6 +30,8 @@ type Service struct {
 	exports   *export.Exporter
 	telemetry *telemetry
 	waiters   *waiters
+	rates     *rateLimiter
+	depth     *queueLimiter
 	running   atomic.Bool
 }
 
@@ -39,6 +41,9 @@ func New(backend *Backend, process Processor, cfg *Config) (*Service, error) {
 	faults := []error{backend.validate(), cfg.Validate()}
 	if process == nil {
 		faults = append(faults, errors.New("process must not be nil"))
+	}
+	if cfg != nil && cfg.MaxQueued != 0 && backend != nil && backend.Backlog == nil {
+		faults = append(faults, errors.New("MaxQueued needs a backend that can tell how many events wait"))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("asyncevents: %w", err)
@@ -67,6 +72,10 @@ func (s *Service) build() (err error) {
 			return err
 		}
 	}
+	if s.rates, err = newRateLimiter(s.cfg.RateLimit); err != nil {
+		return err
+	}
+	s.depth = newQueueLimiter(s)
 	b, log := s.backend, s.cfg.Logger
 	s.letters = dlq.NewManager(b.DeadLetters, log)
 	s.jobs, err = retry.NewRunner(b.Jobs, s.letters, Queues(), &retry.RunnerConfig{Logger: log})
@@ -94,7 +103,7 @@ func (s *Service) topic(queue string) string { return s.cfg.TopicPrefix + queue 
 func (s *Service) Handler() http.Handler {
 	h := newHandler(s, handlerConfig{
 		maxBody: s.cfg.MaxBodyBytes, maxBatch: s.cfg.MaxBatchBytes, referenceStatusCodes: s.cfg.ReferenceStatusCodes,
-		authenticate: s.cfg.Authenticate, logger: s.cfg.Logger,
+		authenticate: s.cfg.Authenticate, rates: s.rates, depth: s.depth, logger: s.cfg.Logger,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Traceparent") != "" {

@@ -43,6 +43,12 @@ type Store interface {
 	// is nil. It touches no message.
 	Withdraw(ctx context.Context, correlationID string) error
 
+	// Forget removes records of events that are done, and that nothing has changed for as long as kept, by the store's clock: those
+	// that are processed, refused, or failed, with no callback pending, and with no dead letter in any DLQ. It looks at some
+	// records, beginning behind the correlation id after ("" for the first), and returns where to go on, "" where it came to the
+	// end, and how many it removed. It keeps no other call waiting for long.
+	Forget(ctx context.Context, kept time.Duration, after string) (next string, forgotten int, err error)
+
 	// Find returns the record of an event, or ErrNotFound.
 	Find(ctx context.Context, correlationID string) (Record, error)
 

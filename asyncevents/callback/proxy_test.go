@@ -21,6 +21,8 @@ func tunnel(t *testing.T, to string, asked chan<- string) *url.URL {
 	t.Helper()
 	var copying sync.WaitGroup
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		copying.Add(1) // before the connection is taken from the server, which waits for no other
+		defer copying.Done()
 		asked <- r.Method + " " + r.Host
 		behind, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", to)
 		if !assert.NoError(t, err) {

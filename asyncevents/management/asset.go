@@ -29,6 +29,7 @@ type asset struct {
 
 var (
 	styleSheet = newAsset("style.css", "text/css; charset=utf-8")
+	script     = newAsset("page.js", "text/javascript; charset=utf-8")
 	icon       = newAsset("icon.svg", "image/svg+xml")
 )
 
@@ -44,7 +45,7 @@ func newAsset(file, contentType string) asset {
 }
 
 func getAsset(c *call) (answer, error) {
-	for _, a := range []asset{styleSheet, icon} {
+	for _, a := range []asset{styleSheet, script, icon} {
 		if a.name == c.id {
 			return a, nil
 		}

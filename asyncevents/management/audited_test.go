@@ -40,8 +40,12 @@ var doable = map[string]struct {
 	"POST queues/{queue}/retry-job":          {},
 	"POST queues/{queue}/exports":            {},
 
+	"POST queues/{queue}/erased/restore":     {},
 	"POST api/queues/{queue}/erased/restore": {},
 	"POST api/queues/{queue}/import":         {query: "?to=dlq"},
+
+	"POST queues/{queue}/entries/{id}/edit":     {form: url.Values{"payload": {`{"edited":true}`}, "step": {"retry"}}},
+	"POST api/queues/{queue}/entries/{id}/edit": {body: `{"payload":{"edited":true}}`},
 
 	"POST api/queues/{queue}/retry-one":          {},
 	"POST api/queues/{queue}/entries/{id}/retry": {},

@@ -17,6 +17,7 @@ const (
 	paramConfirm = "confirm"
 	paramBefore  = "before"
 	paramFlash   = "flash"
+	paramCount   = "count"
 )
 
 // call is one request on its way.

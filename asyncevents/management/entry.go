@@ -102,23 +102,43 @@ func getEntry(c *call) (answer, error) {
 }
 
 func entryPage(c *call) (answer, error) {
-	entry, err := c.entry()
+	stored, err := c.storedEntry()
 	if err != nil {
 		return nil, err
 	}
-	return c.page(http.StatusOK, "entry", "Entry "+strconv.FormatInt(entry.ID, 10), entry), nil
+	view := entryView{Entry: c.shown(stored)[0]}
+	original, err := c.compared(&stored)
+	if err == nil {
+		view.Original = &original
+	} else if !errors.Is(err, dlq.ErrNotFound) {
+		return nil, err
+	}
+	return c.page(http.StatusOK, "entry", "Entry "+strconv.FormatInt(stored.ID, 10), view), nil
 }
 
+// entryView is an entry on a page of its own.
+type entryView struct {
+	dlq.Entry
+	// Original is the entry as it was before its message was edited; nil where it was not.
+	Original *comparedJSON
+}
+
+// entry is the entry that the path names, as the sender may see it.
 func (c *call) entry() (dlq.Entry, error) {
-	id, err := c.entryID()
-	if err != nil {
-		return dlq.Entry{}, err
-	}
-	entry, err := c.dlq.Get(c.r.Context(), c.queue, id)
+	entry, err := c.storedEntry()
 	if err != nil {
 		return dlq.Entry{}, err
 	}
 	return c.shown(entry)[0], nil
+}
+
+// storedEntry is the entry that the path names, as it stands in the DLQ: not for everybody's eyes.
+func (c *call) storedEntry() (dlq.Entry, error) {
+	id, err := c.entryID()
+	if err != nil {
+		return dlq.Entry{}, err
+	}
+	return c.dlq.Get(c.r.Context(), c.queue, id)
 }
 
 func retryOldest(c *call) (answer, error) {

@@ -3,9 +3,15 @@ package management
 import (
 	"net/http"
 	"slices"
+
+	"github.com/redrive-go/redrive/dlq"
 )
 
 var erasedRoutes = routes{
+	{method: http.MethodGet, pattern: "queues/{queue}/erased", action: ActionView, serve: erasedPage},
+	{method: http.MethodPost, pattern: "queues/{queue}/erased/restore", action: ActionErase, audit: "restore",
+		serve: restoreErased, back: "queues/{queue}/erased", done: flashRestored},
+
 	{method: http.MethodGet, pattern: "api/queues/{queue}/erased", action: ActionView,
 		params: slices.Concat([]string{paramLimit, paramCursor}, filterParams), serve: listErased},
 	{method: http.MethodPost, pattern: "api/queues/{queue}/erased/restore", action: ActionErase, audit: "restore",
@@ -15,6 +21,24 @@ var erasedRoutes = routes{
 func listErased(c *call) (answer, error) {
 	page, err := c.entries(c.dlq.Erased)
 	return jsonAnswer{http.StatusOK, entryList(page)}, err
+}
+
+// erasedView is one page of what was erased from a DLQ.
+type erasedView struct {
+	Queue  string
+	Filter filterView
+	Page   dlq.Page
+	Next   string
+}
+
+func erasedPage(c *call) (answer, error) {
+	page, err := c.entries(c.dlq.Erased)
+	if err != nil {
+		return nil, err
+	}
+	view := erasedView{Queue: c.queue, Filter: c.filterView("queues/" + c.queue + "/erased"), Page: page}
+	view.Next = c.nextPage(view.Filter, page.NextCursor)
+	return c.page(http.StatusOK, "erased", "Erased from the "+queueTitle(c.queue), view), nil
 }
 
 // restoredJSON is how many entries are back in the DLQ.

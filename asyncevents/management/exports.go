@@ -97,11 +97,11 @@ func startExport(c *call) (answer, error) {
 	return jsonAnswer{http.StatusAccepted, inUTC(record)}, err
 }
 
-// format is the file's format that the body asks for.
+// format is the file's format that the body or form asks for.
 func (c *call) format() (string, error) {
 	raw, ok := c.fields[fieldFormat]
 	if !ok {
-		return export.FormatJSON, nil
+		raw = strconv.AppendQuote(nil, cmp.Or(c.r.PostForm.Get(fieldFormat), export.FormatJSON))
 	}
 	var format string
 	if json.Unmarshal(raw, &format) != nil || !slices.Contains(export.Formats(), format) {

@@ -100,8 +100,8 @@ func momentOf(params url.Values, name string) (time.Time, error) {
 // payloads must not search them either: answers would tell what is in them, bit by bit.
 func (c *call) filter() (dlq.Filter, error) {
 	f, err := c.readFilter()
-	if err == nil && f.ReadsPayloads() && (c.cfg.Redact != nil || !c.may(ActionViewPayload)) {
-		err = newHiddenProblem()
+	if err == nil && f.ReadsPayloads() && !c.seesPayloads() {
+		err = newHiddenProblem("searched: 'q', 'action' and attributes")
 	}
 	return f, err
 }

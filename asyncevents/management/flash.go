@@ -21,6 +21,7 @@ const (
 	flashJobPaused     = "job-paused"
 	flashJobResumed    = "job-resumed"
 	flashErased        = "erased"
+	flashRestored      = "restored"
 	flashExportStarted = "export-started"
 	flashExportDeleted = "export-deleted"
 	flashSettingsSaved = "settings-saved"
@@ -34,6 +35,7 @@ var flashes = map[string]flash{
 	flashJobPaused:     {Text: "The retry job pauses after its present step, until it is resumed."},
 	flashJobResumed:    {Text: "The retry job goes on."},
 	flashErased:        {Text: "The entries were erased."},
+	flashRestored:      {Text: "The entries are back in the DLQ."},
 	flashExportStarted: {Text: "The export was started. Its file will be on the exports page."},
 	flashExportDeleted: {Text: "The export was deleted."},
 	flashSettingsSaved: {Text: "The settings were saved."},
@@ -47,8 +49,16 @@ var flashes = map[string]flash{
 	strconv.Itoa(CodeExportNotFound): {Bad: true, Text: "The export is not there any more."},
 }
 
-// leadBack leads a browser from a form to the page where it shows the flash of that code.
+// leadBack leads a browser from a form to the page where it shows the flash of that code, under the filter that was set there.
 func (c *call) leadBack(code string) answer {
 	page := strings.ReplaceAll(c.route.back, "{queue}", url.PathEscape(c.queue))
-	return redirectAnswer{http.StatusSeeOther, c.place.root + page + "?" + paramFlash + "=" + code}
+	params := url.Values{paramFlash: {code}}
+	if err := c.r.ParseForm(); err == nil {
+		for _, name := range filterParams {
+			for _, value := range c.r.PostForm[name] {
+				params.Add(name, value)
+			}
+		}
+	}
+	return redirectAnswer{http.StatusSeeOther, c.place.root + page + "?" + params.Encode()}
 }

@@ -69,7 +69,7 @@ func (h *handler) decide(c *call) (answer, error) {
 	if c.audited() {
 		h.record(c, err)
 	}
-	if err == nil && c.route.back != "" {
+	if _, stays := answer.(pageAnswer); err == nil && !stays && c.route.back != "" {
 		return c.leadBack(c.route.done), nil
 	}
 	return answer, err
@@ -127,8 +127,8 @@ func (h *handler) admit(c *call, action Action) error {
 
 // setSecurityHeaders sets what every answer carries, whatever it is.
 func setSecurityHeaders(header http.Header) {
-	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "+
-		"frame-ancestors 'none'; base-uri 'none'")
+	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "+
+		"img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("X-Content-Type-Options", "nosniff")
 	// Not no-referrer: under it browsers send "Origin: null" with forms, which fails the cross-origin check.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -213,10 +212,10 @@ func TestStoreFailuresAre503(t *testing.T) {
 		if route.method == http.MethodDelete && strings.HasSuffix(path, "entries") {
 			path += "?confirm=1"
 		}
-		body := ""
-		headers := []string{}
-		if strings.HasSuffix(path, "erase") {
-			body, headers = url.Values{"confirm": {"1"}}.Encode(), []string{"Content-Type", "application/x-www-form-urlencoded"}
+		how := doable[route.method+" "+route.pattern]
+		body, headers := how.body, []string{}
+		if how.form != nil {
+			body, headers = how.form.Encode(), []string{"Content-Type", "application/x-www-form-urlencoded"}
 		}
 		got := b.do(route.method, path, body, headers...)
 		assert.Equal(t, http.StatusServiceUnavailable, got.Code, "%s %s", route.method, route.pattern)

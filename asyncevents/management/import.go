@@ -1,6 +1,7 @@
 package management
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -42,10 +43,13 @@ func (c *call) action() Action {
 
 // bodyLimit is how large the request's body may be.
 func (c *call) bodyLimit() int64 {
-	if c.route != nil && c.route.streams {
+	switch {
+	case c.route == nil:
+		return maxBody
+	case c.route.streams:
 		return c.cfg.MaxImportBytes
 	}
-	return maxBody
+	return cmp.Or(c.route.largest, maxBody)
 }
 
 func importEntries(c *call) (answer, error) {

@@ -1,6 +1,7 @@
 package management
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -9,12 +10,14 @@ import (
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/redrive-go/redrive/dlq"
 	"github.com/redrive-go/redrive/retry"
 )
 
 var jobRoutes = routes{
+	{method: http.MethodGet, pattern: "queues/{queue}/jobs", action: ActionView, serve: jobsPage},
 	{method: http.MethodPost, pattern: "queues/{queue}/retry-job", action: ActionRetry, audit: "retry_job_start",
 		serve: startJob, back: "queues/{queue}", done: flashJobStarted},
 	{method: http.MethodPost, pattern: "queues/{queue}/retry-job/stop", action: ActionRetry, audit: "retry_job_stop",
@@ -44,6 +47,9 @@ const (
 	fieldCanary   = "canary"
 	fieldStopOver = "stop_over_percent"
 	fieldSingle   = "single_attempt"
+
+	// fieldCanaryPercent is the canary's second number in the form of a page.
+	fieldCanaryPercent = "canary_percent"
 )
 
 // jobStatus is how a retry job stands.
@@ -111,16 +117,35 @@ func getJob(c *call) (answer, error) {
 	return jsonAnswer{http.StatusOK, c.jobStatus(c.r.Context(), job)}, nil
 }
 
-// listJobs goes through the history; its cursor is the id of the last job of the page before.
-func listJobs(c *call) (answer, error) {
-	limit, err := c.limit()
+// jobsView is one page of a DLQ's retry jobs.
+type jobsView struct {
+	Queue string
+	jobList
+}
+
+func jobsPage(c *call) (answer, error) {
+	list, err := c.jobList()
 	if err != nil {
 		return nil, err
+	}
+	return c.page(http.StatusOK, "jobs", "Retry jobs of the "+queueTitle(c.queue), jobsView{c.queue, list}), nil
+}
+
+func listJobs(c *call) (answer, error) {
+	list, err := c.jobList()
+	return jsonAnswer{http.StatusOK, list}, err
+}
+
+// jobList goes through the history; its cursor is the id of the last job of the page before.
+func (c *call) jobList() (jobList, error) {
+	limit, err := c.limit()
+	if err != nil {
+		return jobList{}, err
 	}
 	limit = min(limit, retry.MaxJobs-1)
 	jobs, err := c.jobs.Jobs(c.r.Context(), c.queue, c.r.URL.Query().Get(paramCursor), limit+1)
 	if err != nil {
-		return nil, err
+		return jobList{}, err
 	}
 	list := jobList{Jobs: []jobStatus{}}
 	if len(jobs) > limit {
@@ -130,7 +155,7 @@ func listJobs(c *call) (answer, error) {
 	for _, job := range jobs {
 		list.Jobs = append(list.Jobs, c.jobStatus(c.r.Context(), job))
 	}
-	return jsonAnswer{http.StatusOK, list}, nil
+	return list, nil
 }
 
 // dryRunJSON is how many entries a call would have meant.
@@ -177,8 +202,26 @@ func (c *call) dryRun(filter dlq.Filter) (answer, error) {
 	return jsonAnswer{http.StatusOK, dryRunJSON{true, count}}, err
 }
 
+// jobForm is the fields of a job as a page's form fills them in, in which empty ones are none.
+func (c *call) jobForm() object {
+	form, fields := c.r.PostForm, object{}
+	if entries := form.Get(fieldCanary); entries != "" {
+		percent := cmp.Or(form.Get(fieldCanaryPercent), "0")
+		fields[fieldCanary] = jsontext.Value(`{"entries":` + entries + `,"min_processed_percent":` + percent + `}`)
+	}
+	for _, name := range []string{fieldStopOver, fieldSingle} {
+		if text := form.Get(name); text != "" {
+			fields[name] = jsontext.Value(text)
+		}
+	}
+	return fields
+}
+
 // jobOptions reads how a job is to be run.
 func (c *call) jobOptions(filter dlq.Filter) (o retry.Options, err error) {
+	if !c.isAPI() {
+		c.fields = c.jobForm()
+	}
 	if o.Criteria, err = filter.Criteria(); err != nil {
 		return o, err
 	}

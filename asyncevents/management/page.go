@@ -14,7 +14,7 @@ import (
 var templateFiles embed.FS
 
 // pages are the templates of every page, each with the layout around it.
-var pages = parsePages("front", "queue", "entry", "exports", "settings", "audit", "problem")
+var pages = parsePages("front", "queue", "erased", "jobs", "entry", "edit", "exports", "settings", "audit", "problem")
 
 func parsePages(names ...string) map[string]*template.Template {
 	parsed := make(map[string]*template.Template, len(names))
@@ -33,6 +33,7 @@ var pageFuncs = template.FuncMap{
 	"preview":    newPayloadPreview,
 	"excerpt":    excerpt,
 	"queueTitle": queueTitle,
+	"tree":       newTree,
 	"words":      words,
 }
 
@@ -49,8 +50,8 @@ type pageView struct {
 	Product, Title string
 	// Root is the relative URL of the mount point.
 	Root string
-	// Style and Icon are the names of the assets.
-	Style, Icon string
+	// Style, Script and Icon are the names of the assets.
+	Style, Script, Icon string
 	// Queues are all DLQs, for the navigation; Queue is the page's.
 	Queues []string
 	Queue  string
@@ -67,17 +68,18 @@ type pageView struct {
 }
 
 // permissions are what the sender may do besides looking.
-type permissions struct{ Retry, Erase, Export, Download, Configure bool }
+type permissions struct{ Retry, Edit, Erase, Export, Download, Configure bool }
 
 func (c *call) permissions() permissions {
 	can := permissions{Retry: c.may(ActionRetry), Erase: c.may(ActionErase), Export: c.may(ActionExport),
 		Configure: c.may(ActionConfigure)}
-	can.Download = can.Export && c.cfg.Redact == nil && c.may(ActionViewPayload)
+	can.Edit = can.Retry && c.may(ActionEdit) && c.seesPayloads()
+	can.Download = can.Export && c.seesPayloads()
 	return can
 }
 
 func (c *call) page(status int, name, title string, body any) answer {
-	view := pageView{Product: c.cfg.Title, Title: title, Root: c.place.root, Style: styleSheet.name, Icon: icon.name,
+	view := pageView{Product: c.cfg.Title, Title: title, Root: c.place.root, Style: styleSheet.name, Script: script.name, Icon: icon.name,
 		Queues: queueNames, Queue: c.row.Queue, Page: name, Actor: c.row.Actor, Body: body}
 	if f, ok := flashes[c.r.URL.Query().Get(paramFlash)]; ok {
 		view.Flash = &f

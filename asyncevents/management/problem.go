@@ -28,7 +28,7 @@ const (
 	CodeCrossOrigin = 203511
 	// CodeUnredacted is a download of an export where payloads are redacted.
 	CodeUnredacted = 203512
-	// CodePayloadsHidden is a search of payloads by somebody who must not see them.
+	// CodePayloadsHidden is a search or change of payloads by somebody who must not see them as they are.
 	CodePayloadsHidden = 203513
 	// CodePathNotFound is a path that is not part of the API.
 	CodePathNotFound = 203520
@@ -95,9 +95,10 @@ func newUnredactedProblem() *asyncevents.Problem {
 		Code: CodeUnredacted, Message: "Payloads are redacted here, and the files of exports are not"}
 }
 
-func newHiddenProblem() *asyncevents.Problem {
+// newHiddenProblem says what is not to be done with payloads that are hidden.
+func newHiddenProblem(what string) *asyncevents.Problem {
 	return &asyncevents.Problem{HTTPStatus: http.StatusForbidden, Type: "ForbiddenException",
-		Code: CodePayloadsHidden, Message: "Payloads are hidden from you, so they cannot be searched: 'q', 'action' and attributes"}
+		Code: CodePayloadsHidden, Message: "Payloads are hidden from you, so they cannot be " + what}
 }
 
 func newPathProblem() *asyncevents.Problem {

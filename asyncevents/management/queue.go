@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/export"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -56,13 +57,42 @@ func frontPage(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.page(http.StatusOK, "front", "Dead-letter queues", list), nil
+	var view frontView
+	for _, status := range list.Queues {
+		groups, err := c.dlq.Groups(c.r.Context(), status.Queue, frontGroups)
+		if err != nil {
+			return nil, err
+		}
+		view.Queues = append(view.Queues, frontQueue{status, groups})
+	}
+	return c.page(http.StatusOK, "front", "Dead-letter queues", view), nil
 }
 
-// queueView is a DLQ and one page of its entries.
+// frontGroups is how many causes of each queue the overview lists.
+const frontGroups = 3
+
+// frontView is every DLQ, each with why most of its entries are there.
+type frontView struct{ Queues []frontQueue }
+
+type frontQueue struct {
+	queueStatus
+	Groups []dlq.Group
+}
+
+// pageGroups is how many causes a queue's page lists, those with most entries first.
+const pageGroups = 10
+
+// queueView is a DLQ, why its entries are there, and one page of what the filter finds among them.
 type queueView struct {
 	queueStatus
-	Page dlq.Page
+	Groups []dlq.Group
+	Filter filterView
+	// Counted is how many entries the filter means, where that was asked for.
+	Counted *int64
+	// Next is the relative URL of the page after this one.
+	Next    string
+	Page    dlq.Page
+	Formats []string
 }
 
 func queuePage(c *call) (answer, error) {
@@ -74,7 +104,29 @@ func queuePage(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.page(http.StatusOK, "queue", queueTitle(c.queue), queueView{status, page}), nil
+	groups, err := c.dlq.Groups(c.r.Context(), c.queue, pageGroups)
+	if err != nil {
+		return nil, err
+	}
+	view := queueView{queueStatus: status, Groups: groups, Filter: c.filterView("queues/" + c.queue), Page: page, Formats: export.Formats()}
+	view.Next = c.nextPage(view.Filter, page.NextCursor)
+	if view.Counted, err = c.counted(); err != nil {
+		return nil, err
+	}
+	return c.page(http.StatusOK, "queue", queueTitle(c.queue), view), nil
+}
+
+// counted is how many entries the page's filter means, nil unless that is asked for: it may mean to read the whole DLQ.
+func (c *call) counted() (*int64, error) {
+	if !c.r.URL.Query().Has(paramCount) {
+		return nil, nil //nolint:nilnil // nobody asked
+	}
+	filter, err := c.filter()
+	if err != nil {
+		return nil, err
+	}
+	count, _, err := c.dlq.Count(c.r.Context(), c.queue, filter)
+	return &count, err
 }
 
 func (h *handler) queueList(ctx context.Context) (queueList, error) {

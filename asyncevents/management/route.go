@@ -22,6 +22,8 @@ type route struct {
 	params []string
 	// fields are the fields of the body that an API call knows. All are optional here.
 	fields []string
+	// largest is how large the body may be, in bytes; 0 means maxBody.
+	largest int64
 	// streams is whether the body is a file, which serve reads as it comes, up to Config.MaxImportBytes.
 	streams bool
 	// serve does what the route is for. What it returns is written after the audit row.
@@ -77,6 +79,6 @@ func (rs routes) find(method string, segments []string) (found *route, vars map[
 
 // allRoutes lists every route. The forms of the pages are served by what serves the API.
 func allRoutes() routes {
-	return slices.Concat(queueRoutes, entryRoutes, erasedRoutes, groupRoutes, jobRoutes, exportRoutes, importRoutes, settingsRoutes,
-		auditRoutes, assetRoutes)
+	return slices.Concat(queueRoutes, entryRoutes, editRoutes, erasedRoutes, groupRoutes, jobRoutes, exportRoutes, importRoutes,
+		settingsRoutes, auditRoutes, liveRoutes, assetRoutes)
 }

@@ -30,6 +30,9 @@ func (c *call) shown(entries ...dlq.Entry) []dlq.Entry {
 	return shown
 }
 
+// seesPayloads is whether the sender may see payloads as they stand in a DLQ. Who may not must not learn of them another way either.
+func (c *call) seesPayloads() bool { return c.cfg.Redact == nil && c.may(ActionViewPayload) }
+
 // hidden returns the entry without its payload, and without its metadata, which may say the same.
 func hidden(entry dlq.Entry) dlq.Entry {
 	entry.Payload, entry.Metadata, entry.PayloadHidden = nil, nil, true

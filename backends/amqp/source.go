@@ -18,7 +18,7 @@ const (
 	// queue delivers for what the old one had delivered before.
 	silence = 15 * time.Second
 	// settleDown is how long nothing must have come before the broker is asked for no more: see source.take.
-	settleDown = 30 * time.Millisecond
+	settleDown = 100 * time.Millisecond
 	// tryAgain is the wait before another try to consume, after one that failed.
 	tryAgain = 100 * time.Millisecond
 	// droppedPrefetch is how many dropped messages may be in hand. There are hardly ever any.

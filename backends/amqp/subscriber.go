@@ -94,7 +94,7 @@ func (b *broker) prepare(topic string) (name string, err error) {
 		return "", err
 	}
 	err = b.queues.declare(place{queue: name}, time.Now().Add(b.cfg.PublishTimeout))
-	if isFinal(err) || errors.Is(err, ErrClosed) {
+	if isFinal(err) {
 		return "", err
 	}
 	return name, nil

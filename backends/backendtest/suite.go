@@ -40,6 +40,7 @@ func Run(t *testing.T, h Harness) {
 		{"Backend", backendCases},
 		{"Accept", acceptCases},
 		{"Withdraw", withdrawCases},
+		{"Forget", forgetCases},
 		{"Settle", settleCases},
 		{"Deliver", deliverCases},
 		{"Delay", delayCases},

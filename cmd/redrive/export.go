@@ -13,6 +13,12 @@ import (
 	"regexp"
 )
 
+// Formats of an export's file.
+const (
+	formatJSON   = "json"
+	formatNDJSON = "ndjson"
+)
+
 var exportCommand = command{
 	name: "export", args: "QUEUE", least: 1, most: 1, about: "Write the entries of a DLQ to a file",
 	details: "The service writes the file as the DLQ stands now; this command waits for it, downloads it, goes on where a broken\n" +
@@ -22,7 +28,11 @@ var exportCommand = command{
 		var e exporting
 		e.which.register(f)
 		e.register(f)
-		f.StringVar(&e.path, "o", "", "`file` to write, or folder for it (default redrive-QUEUE-TIME.json here)")
+		f.StringVar(&e.path, "o", "", "`file` to write, or folder for it (default redrive-QUEUE-TIME.FORMAT here)")
+		f.Func("format", "`json`, or ndjson, one entry a line (default json)", func(text string) error {
+			e.format = text
+			return oneOf(text, formatJSON, formatNDJSON)
+		})
 		f.StringVar(&e.id, "id", "", "download this export rather than start one")
 		return func(ctx context.Context, s *session, args []string) error {
 			e.session, e.queue = s, args[0]
@@ -36,6 +46,7 @@ type exporting struct {
 	poller
 	*session
 	queue, path, id string
+	format          string // "" is the server's choice
 	which           filter
 	record          exportRecord
 	raw             json.RawMessage
@@ -68,8 +79,8 @@ func (e *exporting) run(ctx context.Context) error {
 
 // check refuses what could not end well before anything is started.
 func (e *exporting) check() error {
-	if e.id != "" && !e.which.empty() {
-		return newUsage("export", "-id is an export that was started already; filters do not change it")
+	if e.id != "" && (e.format != "" || !e.which.empty()) {
+		return newUsage("export", "-id is an export that was started already; neither filters nor -format change it")
 	}
 	if err := e.which.check("export"); err != nil {
 		return err
@@ -104,8 +115,11 @@ func (e *exporting) begin(ctx context.Context) error {
 		return e.look(ctx)
 	}
 	r := &request{method: http.MethodPost, path: []string{"queues", e.queue, "exports"}}
-	if !e.which.empty() {
-		r.fields = e.which.fields()
+	if fields := e.which.fields(); len(fields) > 0 || e.format != "" {
+		r.fields = fields
+	}
+	if e.format != "" {
+		r.fields["format"] = e.format
 	}
 	raw, err := e.client.call(ctx, r)
 	if err != nil {
@@ -177,7 +191,11 @@ func (e *exporting) unfinished(ctx context.Context, err error) error {
 
 // target is where the file is to be.
 func (e *exporting) target() (string, error) {
-	path, name := e.path, fmt.Sprintf("redrive-%s-%s.json", e.queue, e.record.CreatedAt.UTC().Format("20060102T150405Z"))
+	format := formatJSON
+	if e.record.Format == formatNDJSON {
+		format = formatNDJSON
+	}
+	path, name := e.path, fmt.Sprintf("redrive-%s-%s.%s", e.queue, e.record.CreatedAt.UTC().Format("20060102T150405Z"), format)
 	switch {
 	case path == "":
 		path = name

@@ -44,6 +44,12 @@ func TestExport(t *testing.T) {
 	assert.Equal(t, exitFailed, s.run("export", "events", "-o", filepath.Join(folder, "none", "x.json")).code)
 	assert.Len(t, lines(s.ok("exports", "events", "-output", "json")), 1, "no export was started in vain")
 
+	out = s.ok("export", "events", "-format", "ndjson", "-o", folder, "-interval", "1ms")
+	assert.Regexp(t, `redrive-events-\d{8}T\d{6}Z\.ndjson: 20 entries`, out)
+	assert.Equal(t, exitUsage, s.run("export", "events", "-format", "xml").code)
+	assert.Equal(t, exitUsage, s.run("export", "events", "-format", "json", "-id", id).code)
+	assert.Equal(t, exitUsage, s.run("exports", "events", "-limit", "0").code)
+
 	again := s.ok("export", "events", "-id", id, "-o", folder, "-output", "json")
 	var named struct{ File string }
 	require.NoError(t, json.Unmarshal([]byte(again), &named))

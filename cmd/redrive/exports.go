@@ -14,7 +14,12 @@ var exportsCommand = command{
 	details: "redrive export QUEUE -id ID downloads one.",
 	prepare: func(f *flag.FlagSet) action {
 		n := f.Int("limit", defaultLimit, "show so many exports")
-		return func(ctx context.Context, s *session, args []string) error { return s.showExports(ctx, args[0], *n) }
+		return func(ctx context.Context, s *session, args []string) error {
+			if *n < 1 {
+				return newUsage("exports", limitTooSmall)
+			}
+			return s.showExports(ctx, args[0], *n)
+		}
 	},
 }
 
@@ -23,6 +28,7 @@ type exportRecord struct {
 	ID        string    `json:"id"`
 	Queue     string    `json:"queue"`
 	State     string    `json:"state"`
+	Format    string    `json:"format"`
 	Count     int64     `json:"count"`
 	Bytes     int64     `json:"bytes"`
 	SHA256    string    `json:"sha256"`

@@ -47,6 +47,8 @@ type limit struct {
 // defaultLimit is how many items a list shows unless it is told otherwise.
 const defaultLimit = 50
 
+const limitTooSmall = "-limit must be at least 1"
+
 func (l *limit) register(f *flag.FlagSet, items string) {
 	f.IntVar(&l.n, "limit", defaultLimit, "show so many "+items)
 	f.BoolVar(&l.all, "all", false, "show all "+items)
@@ -54,7 +56,7 @@ func (l *limit) register(f *flag.FlagSet, items string) {
 
 func (l *limit) check(command string) error {
 	if l.n < 1 {
-		return newUsage(command, "-limit must be at least 1")
+		return newUsage(command, limitTooSmall)
 	}
 	return nil
 }

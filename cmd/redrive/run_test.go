@@ -63,7 +63,7 @@ func TestUsage(t *testing.T) {
 		"erase events -confirm -1":                  "number of entries",
 		"settings -batch-size many":                 "a whole number",
 		"settings -cooldown long":                   "a number of minutes",
-		"export events -id 1 -q x":                  "filters do not change it",
+		"export events -id 1 -q x":                  "neither filters nor -format change it",
 		"import events x.json -to elsewhere":        "dlq or queue",
 		"job watch events -interval 0s":             "more than 0",
 		"list events -token-file /nowhere/tok":      "-token-file cannot be read",

@@ -64,9 +64,17 @@ func (e *Events) store(ctx context.Context, a asyncevents.Acceptance) (asynceven
 	}
 	receipt, err := e.Store.Accept(ctx, a)
 	if err == nil && !receipt.Known {
-		err = e.Stored(a.Topic)
+		e.passOn(ctx, a.Topic)
 	}
 	return receipt, err
+}
+
+// passOn has what was stored go on to the transport. The event is accepted by then, so trouble is told to the host and not the
+// client; whatever is stored next, and whoever consumes the topic, tries again.
+func (e *Events) passOn(ctx context.Context, topic string) {
+	if err := e.Stored(topic); err != nil {
+		e.Log.WarnContext(ctx, "accepted events wait in the store", "topic", topic, "error", err)
+	}
 }
 
 // AcceptAll implements asyncevents.Store. The events go through the store's queue, whose one transaction makes them durable together;
@@ -82,9 +90,7 @@ func (e *Events) AcceptAll(ctx context.Context, acceptances []asyncevents.Accept
 		return nil, err
 	}
 	for _, topic := range topicsOf(acceptances) {
-		if err := e.Stored(topic); err != nil {
-			return nil, err
-		}
+		e.passOn(ctx, topic)
 	}
 	return receipts, nil
 }
