@@ -20,14 +20,14 @@ const (
 	quickAnswer = time.Second
 	// briefly is how long one may wait for its turn at the rate of its site.
 	briefly = 50 * time.Millisecond
-	// shortestWait and longestWait bound after how long one comes again.
-	shortestWait = 100 * time.Millisecond
-	longestWait  = time.Minute
+	// shortestWait and longestWait bound after how long one comes again; in between are their doubles.
+	shortestWait = 125 * time.Millisecond
+	longestWait  = 32 * time.Second
 	// slowShare is which part of the places that are free a host may have that is not known to be quick; a quarter of all is
 	// not for such hosts.
 	slowShare = 8
-	// unknownTakes is how long an attempt is thought to take before the first one has ended.
-	unknownTakes = 300 * time.Millisecond
+	// unknownTakes is how long an attempt is thought to take before the first one has ended; or as long as it has taken by then.
+	unknownTakes = 10 * time.Millisecond
 	// forgetAfter is after how long nothing is known of a host any more.
 	forgetAfter = 10 * time.Minute
 )
@@ -35,7 +35,7 @@ const (
 // BusyError is returned by Send when it is not the time to call the host: it has as many callbacks on their way as it may
 // have, or failed so often that it is spared for a while. Nothing was sent: come again, and count no attempt.
 type BusyError struct {
-	// After is how long to wait before that: 100 ms to a minute.
+	// After is how long to wait before that: 125 ms, or a double of it up to 32 s.
 	After time.Duration
 	// Failures is how many callbacks in a row the host has failed, where it is spared for that; otherwise 0.
 	Failures int
@@ -159,7 +159,8 @@ func (p *host) each(share int, now time.Time) time.Duration {
 	return max(cmp.Or(p.takes, unknownTakes), p.silent(now)) / time.Duration(max(share, 1))
 }
 
-// join has a callback come again in its turn. They come twice as fast as the host takes them, so that it is never idle.
+// join has a callback come again in its turn. They are told to come twice as fast as the host takes
+// them, because waits are rounded up, and so that it is never idle.
 func (p *host) join(now time.Time, share int) time.Duration {
 	return p.line.join(now, later(p.until, now), p.each(share, now)/2)
 }

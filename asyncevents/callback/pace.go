@@ -55,16 +55,20 @@ type line struct {
 }
 
 // join returns after how long the next in line should come, at the time from at the earliest, where each of them takes so
-// long. It is bounded, because what is far ahead is not known well, and spread there, so that the end of the line does not
-// come all at once.
+// long. It is bounded, because what is far ahead is not known well, and one of a few lengths, because transports may need a
+// queue for each. What is beyond the bound is spread, so that the end of the line does not come all at once.
 func (l *line) join(now, from time.Time, each time.Duration) time.Duration {
 	l.last = later(l.last, from).Add(each)
-	wait := l.last.Sub(now)
-	if wait > longestWait {
+	turn := l.last.Sub(now)
+	if turn > longestWait {
 		l.last = now.Add(longestWait)
-		return longestWait - rand.N(longestWait/2) //nolint:gosec // spreads load, guards nothing
+		return longestWait >> rand.N(2) //nolint:gosec // spreads load, guards nothing
 	}
-	return max(wait, shortestWait)
+	wait := shortestWait
+	for wait < turn {
+		wait *= 2
+	}
+	return wait
 }
 
 func later(a, b time.Time) time.Time {

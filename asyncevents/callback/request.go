@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -64,10 +65,12 @@ func isReserved(name string) bool {
 
 // build makes the HTTP request of r to t, signed as sent at that time.
 func (s *Sender) build(ctx context.Context, r Request, t target, terms *terms, at time.Time) (*http.Request, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url.String(), bytes.NewReader(r.Body))
-	if err != nil { // its text quotes the URL
-		return nil, &URLError{Reason: "must be a valid URL"}
-	}
+	// Not by http.NewRequest: it would read again the URL that was admitted.
+	request := (&http.Request{
+		Method: http.MethodPost, URL: t.url, Header: make(http.Header, len(r.Headers)+len(terms.headers)+8),
+		Body: io.NopCloser(bytes.NewReader(r.Body)), ContentLength: int64(len(r.Body)),
+		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil },
+	}).WithContext(ctx)
 	for name, value := range r.Headers {
 		if isReserved(name) {
 			return nil, retry.Permanent(fmt.Errorf("%w: %q", ErrReservedHeader, name))

@@ -2,6 +2,7 @@ package callback
 
 import (
 	"io"
+	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -26,6 +27,9 @@ type Response struct {
 // readBody returns the beginning of a body and drains up to limit bytes of it, so that its connection can be used again.
 // A body that breaks off is as good as one that ends: the status is what counts, and it has come. What is to be hidden is left out.
 func readBody(body io.Reader, limit int64, hidden []string) string {
+	if body == http.NoBody {
+		return ""
+	}
 	limited := io.LimitReader(body, limit)
 	head, _ := io.ReadAll(io.LimitReader(limited, MaxResponseBody))
 	_, _ = io.Copy(io.Discard, limited)
