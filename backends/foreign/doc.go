@@ -27,7 +27,7 @@
 // Subscriptions of the Subscriber have to share a topic's messages, in all processes together, as those of one consumer group or
 // durable consumer do. Where each of them gets all messages, there can be one process, with Config.Inboxes 1; events still run
 // once then, other messages once for each subscription here. Ending a subscription by its context has to be safe, as with most:
-// package jetstream of watermill-nats v2.1.3 then sends to a channel that it closed, and its package nats does not.
+// those of watermill-nats v2.1.3 may then send to a channel that they closed, and the example has a Subscriber of its own.
 //
 // Topics, streams, groups and the like have to be there, or be made by the two of them. The names are those of
 // asyncevents.Config.TopicPrefix, such as "redrive.events": the transport has to take them, or the prefix be another. Callbacks

@@ -12,13 +12,12 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
 	// stream holds the messages of both topics until they are acknowledged.
 	stream = "REDRIVE"
-	// group is what replicas share their messages in.
-	group = "shop"
 	// ackWait is when a message is delivered again that was not acknowledged. An inbox takes milliseconds, and what a replica has
 	// in hand when it ends waits as long.
 	ackWait = 5 * time.Second
@@ -33,14 +32,16 @@ var topics = []string{"redrive.events", "redrive.callbacks"}
 type bus struct {
 	server     *server.Server
 	conn       *nats.Conn
-	js         nats.JetStreamContext
+	js         jetstream.JetStream
 	publisher  message.Publisher
 	subscriber message.Subscriber
 }
 
-func openBus(dir string) (*bus, error) {
+func openBus(ctx context.Context, dir string) (*bus, error) {
 	b := &bus{}
-	for _, step := range []func() error{func() error { return b.serve(dir) }, b.connect, b.declare, b.attach} {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for _, step := range []func() error{func() error { return b.serve(dir) }, b.connect, func() error { return b.declare(ctx) }, b.attach} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, b.close())
 		}
@@ -69,53 +70,45 @@ func (b *bus) connect() (err error) {
 	if b.conn, err = nats.Connect("", nats.InProcessServer(b.server)); err != nil {
 		return err
 	}
-	b.js, err = b.conn.JetStream()
+	b.js, err = jetstream.New(b.conn)
 	return err
 }
 
-// declare makes the stream, and a durable consumer for each topic: one that a subscription makes by itself ends with it.
-func (b *bus) declare() error {
-	_, err := b.js.AddStream(&nats.StreamConfig{Name: stream, Subjects: topics, Retention: nats.WorkQueuePolicy})
+// declare makes the stream, and a durable consumer for each topic, which all replicas share.
+func (b *bus) declare(ctx context.Context) error {
+	_, err := b.js.CreateStream(ctx, jetstream.StreamConfig{Name: stream, Subjects: topics, Retention: jetstream.WorkQueuePolicy})
 	for _, topic := range topics {
 		if err != nil {
 			return err
 		}
-		_, err = b.js.AddConsumer(stream, &nats.ConsumerConfig{
-			Durable: durable("", topic), FilterSubject: topic, AckPolicy: nats.AckExplicitPolicy,
-			DeliverSubject: "deliver." + durable("", topic), DeliverGroup: group,
-			AckWait: ackWait, MaxAckPending: 64, // these may wait in this process
+		_, err = b.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
+			Durable: durable(topic), FilterSubject: topic, AckPolicy: jetstream.AckExplicitPolicy,
+			AckWait: ackWait, MaxAckPending: maxPulled,
 		})
 	}
 	return err
 }
 
 // durable is the name of a topic's consumer, which holds no dot.
-func durable(_, topic string) string { return strings.ReplaceAll(topic, ".", "-") }
+func durable(topic string) string { return strings.ReplaceAll(topic, ".", "-") }
 
-// attach makes Watermill's two sides. It is pkg/nats rather than pkg/jetstream of watermill-nats, whose Subscriber closes its
-// channel while it still sends to it, when a subscription ends by its context.
+// attach makes Watermill's two sides.
 func (b *bus) attach() (err error) {
-	cfg := wmnats.JetStreamConfig{
-		TrackMsgId: true, DurableCalculator: durable, SubscribeOptions: []nats.SubOpt{nats.ManualAck()},
-	}
+	b.subscriber = newSubscriber(b.js)
 	b.publisher, err = wmnats.NewPublisherWithNatsConn(b.conn, wmnats.PublisherPublishConfig{
-		JetStream: cfg, Marshaler: &wmnats.NATSMarshaler{}, SubjectCalculator: wmnats.DefaultSubjectCalculator,
-	}, nil)
-	if err != nil {
-		return err
-	}
-	b.subscriber, err = wmnats.NewSubscriberWithNatsConn(b.conn, wmnats.SubscriberSubscriptionConfig{
-		JetStream: cfg, QueueGroupPrefix: group, AckWaitTimeout: ackWait,
+		JetStream: wmnats.JetStreamConfig{TrackMsgId: true}, Marshaler: &wmnats.NATSMarshaler{},
+		SubjectCalculator: wmnats.DefaultSubjectCalculator,
 	}, nil)
 	return err
 }
 
 // waiting is how many messages of a topic are not acknowledged.
 func (b *bus) waiting(ctx context.Context, topic string) (int64, error) {
-	info, err := b.js.ConsumerInfo(stream, durable("", topic), nats.Context(ctx))
+	consumer, err := b.js.Consumer(ctx, stream, durable(topic))
 	if err != nil {
 		return 0, err
 	}
+	info := consumer.CachedInfo()                                  // as of now: it was just asked for
 	return int64(info.NumAckPending) + int64(info.NumPending), nil //nolint:gosec // it is no 2^63
 }
 

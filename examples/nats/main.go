@@ -6,8 +6,8 @@
 // letters kept. One parcel cannot be shipped and lands in the DLQ; someone mends that and has it tried again. Another one comes
 // from a program that knows nothing of Redrive.
 //
-// shop.go is what to copy, bus.go how to set up JetStream for it, story.go what is told. The server of NATS runs in this process,
-// and everything is in a temporary folder.
+// shop.go is what to copy, bus.go how to set up JetStream for it, subscriber.go how to take messages from it, story.go what is
+// told. The server of NATS runs in this process, and everything is in a temporary folder.
 package main
 
 import (
@@ -34,7 +34,7 @@ func run(ctx context.Context, out io.Writer, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b, err := openBus(dir)
+	b, err := openBus(ctx, dir)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func TestShutdownsUnderLoad(t *testing.T) {
 	t.Parallel()
 	const rounds, each = 4, 100
 	dir := t.TempDir()
-	b, err := openBus(dir)
+	b, err := openBus(t.Context(), dir)
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, b.close()) }()
 	log := slog.New(slog.DiscardHandler)

@@ -58,8 +58,8 @@ func (s *story) acceptAll(ctx context.Context) error {
 }
 
 // publish is another program, which has nothing but NATS.
-func (s *story) publish(context.Context) error {
-	if _, err := s.bus.js.Publish(topics[0], []byte(`{"data":{"city":"Bern"}}`)); err != nil {
+func (s *story) publish(ctx context.Context) error {
+	if _, err := s.bus.js.Publish(ctx, topics[0], []byte(`{"data":{"city":"Bern"}}`)); err != nil {
 		return err
 	}
 	s.events = append(s.events, sent{city: "Bern"})
