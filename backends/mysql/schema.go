@@ -37,18 +37,22 @@ CREATE TABLE IF NOT EXISTS {s}{p}messages (
 
 -- What became of every accepted event, and of its callback.
 CREATE TABLE IF NOT EXISTS {s}{p}events (
-	correlation_id      VARBINARY(255) NOT NULL PRIMARY KEY,
-	body_hash           VARBINARY(32)  NOT NULL,
-	created_at          BIGINT         NOT NULL,
-	updated_at          BIGINT         NOT NULL,
-	next_attempt_at     BIGINT         NOT NULL DEFAULT 0,
-	callback_next_at    BIGINT         NOT NULL DEFAULT 0,
-	callback_updated_at BIGINT         NOT NULL DEFAULT 0,
-	attempts            INT            NOT NULL DEFAULT 0,
-	callback_attempts   INT            NOT NULL DEFAULT 0,
-	status              VARBINARY(32)  NOT NULL,
-	callback            VARBINARY(32)  NOT NULL DEFAULT '',
-	response            LONGBLOB
+	correlation_id       VARBINARY(255) NOT NULL PRIMARY KEY,
+	body_hash            VARBINARY(32)  NOT NULL,
+	created_at           BIGINT         NOT NULL,
+	updated_at           BIGINT         NOT NULL,
+	next_attempt_at      BIGINT         NOT NULL DEFAULT 0,
+	callback_next_at     BIGINT         NOT NULL DEFAULT 0,
+	callback_updated_at  BIGINT         NOT NULL DEFAULT 0,
+	redriven_at          BIGINT         NOT NULL DEFAULT 0,
+	callback_redriven_at BIGINT         NOT NULL DEFAULT 0,
+	attempts             INT            NOT NULL DEFAULT 0,
+	callback_attempts    INT            NOT NULL DEFAULT 0,
+	status               VARBINARY(32)  NOT NULL,
+	callback             VARBINARY(32)  NOT NULL DEFAULT '',
+	response             LONGBLOB,
+	history              LONGBLOB,
+	callback_history     LONGBLOB
 ) ENGINE = InnoDB;
 
 -- DLQs, each with the counter that numbers its entries, how many stand, and up to which they were exported.

@@ -56,6 +56,8 @@ type Spreading interface {
 type Span struct {
 	Topic       string
 	First, Last int64
-	// Mark, when not empty, begins the JSON of the messages' metadata: a brace and a member, before theirs.
+	// At is when it is moved, in microseconds.
+	At int64
+	// Mark begins the JSON of the messages' metadata: a brace and some members, before theirs.
 	Mark string
 }
