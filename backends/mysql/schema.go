@@ -146,15 +146,17 @@ CREATE TABLE IF NOT EXISTS {s}{p}exports (
 ) ENGINE = InnoDB;
 
 CREATE TABLE IF NOT EXISTS {s}{p}audit (
-	id      BIGINT         NOT NULL AUTO_INCREMENT PRIMARY KEY,
-	at      BIGINT         NOT NULL,
-	actor   LONGBLOB       NOT NULL,
-	action  LONGBLOB       NOT NULL,
-	queue   LONGBLOB       NOT NULL,
-	target  LONGBLOB       NOT NULL,
-	count   BIGINT         NOT NULL,
-	outcome LONGBLOB       NOT NULL,
-	detail  LONGBLOB       NOT NULL
+	id             BIGINT         NOT NULL AUTO_INCREMENT PRIMARY KEY,
+	at             BIGINT         NOT NULL,
+	actor          LONGBLOB       NOT NULL,
+	action         LONGBLOB       NOT NULL,
+	queue          LONGBLOB       NOT NULL,
+	target         LONGBLOB       NOT NULL,
+	correlation_id VARBINARY(255) NOT NULL,
+	count          BIGINT         NOT NULL,
+	outcome        LONGBLOB       NOT NULL,
+	detail         LONGBLOB       NOT NULL,
+	KEY audit_event (correlation_id, id)
 ) ENGINE = InnoDB;
 `}
 

@@ -155,16 +155,18 @@ CREATE INDEX {p}exports_queue ON {s}{p}exports (queue, id);
 CREATE INDEX {p}exports_running ON {s}{p}exports (id) WHERE state = 'running';
 
 CREATE TABLE {s}{p}audit (
-	id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	at      bigint NOT NULL,
-	actor   text   NOT NULL,
-	action  text   NOT NULL,
-	queue   text   NOT NULL,
-	target  text   NOT NULL,
-	count   bigint NOT NULL,
-	outcome text   NOT NULL,
-	detail  text   NOT NULL
+	id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	at             bigint NOT NULL,
+	actor          text   NOT NULL,
+	action         text   NOT NULL,
+	queue          text   NOT NULL,
+	target         text   NOT NULL,
+	correlation_id text   NOT NULL,
+	count          bigint NOT NULL,
+	outcome        text   NOT NULL,
+	detail         text   NOT NULL
 );
+CREATE INDEX {p}audit_event ON {s}{p}audit (correlation_id, id);
 `}
 
 const createVersion = `

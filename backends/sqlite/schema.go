@@ -156,16 +156,18 @@ CREATE TABLE exports (
 CREATE INDEX exports_queue ON exports (queue, id);
 
 CREATE TABLE audit (
-	id      INTEGER PRIMARY KEY AUTOINCREMENT,
-	at      INTEGER NOT NULL,
-	actor   TEXT    NOT NULL,
-	action  TEXT    NOT NULL,
-	queue   TEXT    NOT NULL,
-	target  TEXT    NOT NULL,
-	count   INTEGER NOT NULL,
-	outcome TEXT    NOT NULL,
-	detail  TEXT    NOT NULL
+	id             INTEGER PRIMARY KEY AUTOINCREMENT,
+	at             INTEGER NOT NULL,
+	actor          TEXT    NOT NULL,
+	action         TEXT    NOT NULL,
+	queue          TEXT    NOT NULL,
+	target         TEXT    NOT NULL,
+	correlation_id TEXT    NOT NULL,
+	count          INTEGER NOT NULL,
+	outcome        TEXT    NOT NULL,
+	detail         TEXT    NOT NULL
 ) STRICT;
+CREATE INDEX audit_event ON audit (correlation_id, id);
 `}
 
 // Errors of Open. They come wrapped with the path and what to do.
