@@ -20,6 +20,11 @@ func (s *DeadLetters) Redrive(ctx context.Context, p dlq.RedriveParams) (redrive
 	var spans []Span
 	var d held
 	err = s.db.Write(ctx, func(t Tx) (err error) {
+		if p.Job != "" {
+			if err := relax(s.dialect, t); err != nil {
+				return err
+			}
+		}
 		if d, err = s.holdSpreading(t, p.Queue); err == nil {
 			redriven, spans, err = s.redrive(t, d, p)
 		}
