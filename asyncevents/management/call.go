@@ -18,6 +18,9 @@ const (
 	paramBefore  = "before"
 	paramFlash   = "flash"
 	paramCount   = "count"
+
+	// paramSelected is sent by the form in which entries are selected: then there have to be some.
+	paramSelected = "selected"
 )
 
 // call is one request on its way.

@@ -40,21 +40,26 @@ var flashes = map[string]flash{
 	flashExportDeleted: {Text: "The export was deleted."},
 	flashSettingsSaved: {Text: "The settings were saved."},
 
-	strconv.Itoa(CodeEntryNotFound): {Bad: true, Text: "The entry is not in this DLQ any more. Nothing was moved."},
-	strconv.Itoa(CodeJobNotFound):   {Bad: true, Text: "No retry job is running."},
-	strconv.Itoa(CodeJobRunning):    {Bad: true, Text: "A retry job is already running."},
-	strconv.Itoa(CodeJobNotPaused):  {Bad: true, Text: "The retry job is not paused."},
+	strconv.Itoa(CodeNothingSelected): {Bad: true, Text: "No entry is selected: tick some first. Nothing was done."},
+	strconv.Itoa(CodeEntryNotFound):   {Bad: true, Text: "The entry is not in this DLQ any more. Nothing was moved."},
+	strconv.Itoa(CodeJobNotFound):     {Bad: true, Text: "No retry job is running."},
+	strconv.Itoa(CodeJobRunning):      {Bad: true, Text: "A retry job is already running."},
+	strconv.Itoa(CodeJobNotPaused):    {Bad: true, Text: "The retry job is not paused."},
 	strconv.Itoa(CodeCountDiffers): {Bad: true,
 		Text: "The number that was typed is not the present number of entries. Nothing was erased."},
 	strconv.Itoa(CodeExportNotFound): {Bad: true, Text: "The export is not there any more."},
 }
 
-// leadBack leads a browser from a form to the page where it shows the flash of that code, under the filter that was set there.
+// leadBack leads a browser from a form to the page where it shows the flash of that code, under the filter that was set there. What was
+// selected and is done is not selected any more.
 func (c *call) leadBack(code string) answer {
 	page := strings.ReplaceAll(c.route.back, "{queue}", url.PathEscape(c.queue))
 	params := url.Values{paramFlash: {code}}
 	if err := c.r.ParseForm(); err == nil {
 		for _, name := range filterParams {
+			if name == filterIDs && code == c.route.done {
+				continue
+			}
 			for _, value := range c.r.PostForm[name] {
 				params.Add(name, value)
 			}
