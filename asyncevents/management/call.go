@@ -18,6 +18,8 @@ const (
 	paramBefore  = "before"
 	paramFlash   = "flash"
 	paramCount   = "count"
+	// paramFlashCount is the number in a flash.
+	paramFlashCount = "n"
 
 	// paramSelected is sent by the form in which entries are selected: then there have to be some.
 	paramSelected = "selected"

@@ -40,6 +40,8 @@ type bundle struct {
 	log     bytes.Buffer
 	// cfg is the handler's, and may be changed between requests.
 	cfg *Config
+	// alarms are those that hold.
+	alarms []asyncevents.Alarm
 	// authorize may be replaced between requests.
 	authorize Authorizer
 }
@@ -80,7 +82,8 @@ func (b *bundle) newCore() *core {
 		return backlog, true, err
 	}
 	return &core{dlq: manager, jobs: runner, exports: exporter, audit: b.backend.Audit, erase: manager.Discard, backlog: backlog,
-		topic: func(queue string) string { return queue }}
+		topic:   func(queue string) string { return queue },
+		traffic: b.backend.Traffic.Since, alarms: func() []asyncevents.Alarm { return b.alarms }}
 }
 
 // add puts an entry into the DLQ of events.

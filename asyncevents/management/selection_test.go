@@ -33,6 +33,40 @@ func TestSelected(t *testing.T) {
 	assert.JSONEq(t, `{"ids":["`+ids[5]+`","`+ids[1]+`"]}`, job.Options.Criteria)
 }
 
+// TestSelectedOnThePage offers what may be done with ticked entries, and erases them after their number was typed.
+func TestSelectedOnThePage(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	b.addFound()
+	ids := b.ids()
+	for denied, offer := range map[Action]string{ActionRetry: "Retry ticked", ActionExport: "Export ticked", ActionErase: "Erase ticked…"} {
+		b.authorize = allowAll
+		assert.Contains(t, b.do(http.MethodGet, "queues/events", "").text, offer)
+		b.authorize = butFor(denied)
+		assert.NotContains(t, b.do(http.MethodGet, "queues/events", "").text, offer)
+		b.authorize = only(ActionView)
+		assert.NotContains(t, b.do(http.MethodGet, "queues/events", "").text, `type="checkbox"`)
+	}
+	b.authorize = allowAll
+	selected := url.Values{filterIDs: {ids[0], ids[4]}, paramCount: {"1"}}
+	page := b.do(http.MethodGet, "queues/events?"+selected.Encode(), "").text
+	assert.Contains(t, textOf(t, page), "2 of 6 entries.")
+	assert.Contains(t, textOf(t, page), "Among the 2 selected entries only.")
+	assert.Contains(t, page, `<input type="hidden" name="ids" value="`+ids[4]+`">`)
+	selected.Set(paramConfirm, "3")
+	got := b.submit("queues/events/erase", selected)
+	assert.Contains(t, got.Header().Get("Location"), "ids="+ids[4], "they stay selected for another try")
+	selected.Set(paramConfirm, "2")
+	got = b.submit("queues/events/erase", selected)
+	assert.NotContains(t, got.Header().Get("Location"), "ids=")
+	assert.EqualValues(t, 4, b.depth())
+	got = b.submit("queues/events/retry-job", url.Values{filterIDs: {ids[1]}, paramSelected: {"true"}})
+	assert.Contains(t, got.Header().Get("Location"), "flash=job-started")
+	job, err := b.core.jobs.Job(t.Context(), "events")
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, job.Total)
+}
+
 // TestNothingSelected holds that a call for some entries which names none does not mean all of them.
 func TestNothingSelected(t *testing.T) {
 	t.Parallel()
