@@ -17,6 +17,7 @@ const (
 	paramConfirm = "confirm"
 	paramBefore  = "before"
 	paramFlash   = "flash"
+	paramAll     = "all"
 	paramCount   = "count"
 	// paramFlashCount is the number in a flash.
 	paramFlashCount = "n"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -36,9 +37,9 @@ var pageFuncs = template.FuncMap{
 	"preview":    newPayloadPreview,
 	"excerpt":    excerpt,
 	"queueTitle": queueTitle,
-	"tree":       newTree,
 	"words":      words,
-	"number":     number,
+	"number":     func(n any) string { return number(reflect.ValueOf(n).Int()) },
+	"ago":        agoText,
 	"alarm":      alarmText,
 }
 
@@ -112,6 +113,20 @@ func (a pageAnswer) write(c *call) {
 
 // clockText is a time for people, in UTC.
 func clockText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// agoText is how long ago a time was, in one unit: for people in a hurry.
+func agoText(t time.Time) string {
+	switch d := time.Since(t); {
+	case d < time.Minute:
+		return "less than a minute ago"
+	case d < 2*time.Hour:
+		return strconv.Itoa(int(d.Minutes())) + " min ago"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d.Hours())) + " hours ago"
+	default:
+		return strconv.Itoa(int(d.Hours()/24)) + " days ago"
+	}
+}
 
 // excerptSize is how many bytes of an error text a list shows.
 const excerptSize = 240

@@ -64,6 +64,17 @@ type queueView struct {
 	Formats []string
 }
 
+// Erasable is how many entries can be erased here: what the filter means only once it was counted.
+func (v queueView) Erasable() int64 {
+	switch {
+	case v.Counted != nil:
+		return *v.Counted
+	case v.Filter.Filtered:
+		return 0
+	}
+	return v.Depth
+}
+
 func queuePage(c *call) (answer, error) {
 	status, err := c.queueStatus(c.r.Context(), c.queue)
 	if err != nil {
