@@ -25,6 +25,7 @@ var backendCases = []testCase{
 
 func backendWhole(t *testing.T, f *fixture) {
 	assert.NotEmpty(t, f.Name)
+	require.NotNil(t, f.Traffic)
 	require.NoError(t, f.Ping(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
