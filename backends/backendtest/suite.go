@@ -54,6 +54,7 @@ func Run(t *testing.T, h Harness) {
 		{"Exports", exportCases},
 		{"Import", importCases},
 		{"Audit", auditCases},
+		{"Traffic", trafficCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
