@@ -54,7 +54,7 @@ func (s *Service) acceptance(ctx context.Context, submission Submission) (Accept
 		return Acceptance{}, problem
 	}
 	if event.ID == "" && submission.IdempotencyKey != "" {
-		event.ID = idOfKey(submission.IdempotencyKey)
+		event.ID = idOfKey(submission.Client, submission.IdempotencyKey)
 	}
 	generated := event.ID == ""
 	if generated {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -37,9 +36,10 @@ type Config struct {
 	// Validator decides at intake whether an event is taken. RequireFields, AllowedActions and All are ready-made ones. Defaults
 	// to none: every JSON object is taken.
 	Validator Validator
-	// Authenticate lets a request to Handler pass, or refuses it with an error, answered with 401. BearerToken is a
-	// ready-made one. Defaults to none: the host's own middleware decides.
-	Authenticate func(*http.Request) error
+	// Authenticate lets a request to Handler pass and names its client, or refuses it with an error, answered with 401. BearerToken
+	// is a ready-made one. Every client may ask for the status of every event whose correlation id it knows. Defaults to none: the
+	// host's own middleware decides, and no client has a name.
+	Authenticate Authenticator
 	// MaxBodyBytes is the size of a body at most; a larger one is answered with 413. At most LimitMaxBodyBytes.
 	// Defaults to 256 KiB.
 	MaxBodyBytes int64
