@@ -102,13 +102,20 @@ func (h *handler) readBatch(w http.ResponseWriter, r *http.Request, client strin
 	if problem != nil {
 		return nil, problem
 	}
-	body, problem := readBody(w, r, h.config.maxBatch, mediaJSON, mediaNDJSON)
+	mediaTypes := []string{mediaJSON, mediaNDJSON}
+	if h.config.cloudEvents {
+		mediaTypes = append(mediaTypes, mediaCloudEventBatch)
+	}
+	body, problem := readBody(w, r, h.config.maxBatch, mediaTypes...)
 	if problem != nil {
 		return nil, problem
 	}
-	split := splitArray
-	if mediaTypeOf(r.Header) == mediaNDJSON {
+	split, each := splitArray, ""
+	switch mediaTypeOf(r.Header) {
+	case mediaNDJSON:
 		split = splitLines
+	case mediaCloudEventBatch:
+		each = mediaCloudEvent
 	}
 	bodies, problem := split(body)
 	if problem != nil {
@@ -116,7 +123,7 @@ func (h *handler) readBatch(w http.ResponseWriter, r *http.Request, client strin
 	}
 	submissions := make([]Submission, len(bodies))
 	for i := range bodies {
-		submissions[i].Body, submissions[i].Client = bodies[i], client
+		submissions[i] = Submission{Body: bodies[i], ContentType: each, Client: client}
 		if key != "" {
 			submissions[i].IdempotencyKey = key + "\n" + strconv.Itoa(i) // no key of a client's holds a line break
 		}

@@ -52,6 +52,9 @@ type Config struct {
 	// MaxQueued is with how many events on their way (waiting, delayed and in flight) Handler takes no more, and answers with 429.
 	// They are counted once a second, so a few more may come in. It needs a backend with a Backlog. Defaults to no limit.
 	MaxQueued int64
+	// CloudEvents has Handler take CloudEvents 1.0 besides, over HTTP in binary, structured and batched content mode: see
+	// Event.CloudEvent. Their source and id name them, so that they can be sent again safely. Defaults to false.
+	CloudEvents bool
 	// ReferenceStatusCodes answers 200 where Handler says 202, and 400 where it says 404, for clients that were
 	// written for the reference API. Defaults to false.
 	ReferenceStatusCodes bool

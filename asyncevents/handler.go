@@ -31,6 +31,8 @@ type handlerConfig struct {
 	maxBody int64
 	// maxBatch is the same of a batch.
 	maxBatch int64
+	// cloudEvents takes CloudEvents as well.
+	cloudEvents bool
 	// referenceStatusCodes answers 200 instead of 202 and 400 instead of 404.
 	referenceStatusCodes bool
 	// authenticate refuses a request with an error; nil lets everybody pass.
@@ -84,22 +86,37 @@ func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	key, problem := idempotencyKeyOf(r.Header)
+	submission, problem := h.readEvent(w, r)
 	if problem != nil {
 		h.refuse(w, r, problem)
 		return
 	}
-	body, problem := readBody(w, r, h.config.maxBody, mediaJSON)
-	if problem != nil {
-		h.refuse(w, r, problem)
-		return
-	}
-	accepted, err := h.intake.Accept(r.Context(), Submission{Body: body, IdempotencyKey: key, Client: client})
+	submission.Client = client
+	accepted, err := h.intake.Accept(r.Context(), submission)
 	if err != nil {
 		h.refuse(w, r, h.problemOf(r, "accept event", err))
 		return
 	}
 	h.answerAccepted(w, r, accepted)
+}
+
+// readEvent reads the event of a request.
+func (h *handler) readEvent(w http.ResponseWriter, r *http.Request) (s Submission, problem *Problem) {
+	if s.IdempotencyKey, problem = idempotencyKeyOf(r.Header); problem != nil {
+		return s, problem
+	}
+	mediaTypes := []string{mediaJSON}
+	if h.config.cloudEvents {
+		mediaTypes = []string{mediaJSON, mediaCloudEvent}
+		if s.ContentType = r.Header.Get("Content-Type"); isBinaryRequest(r.Header) {
+			mediaTypes = nil // it is that of the data
+			if s.Attributes, problem = attributesOf(r.Header); problem != nil {
+				return s, problem
+			}
+		}
+	}
+	s.Body, problem = readBody(w, r, h.config.maxBody, mediaTypes...)
+	return s, problem
 }
 
 func (h *handler) serveEvent(w http.ResponseWriter, r *http.Request, id string) {

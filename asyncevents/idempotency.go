@@ -14,6 +14,17 @@ const maxIdempotencyKey = 255
 // keySpace keeps the ids that are made of keys apart from all other name-based UUIDs.
 var keySpace = uuid.MustParse("5c8a7b3f-38ac-4a49-b61e-199b814b94e6")
 
+// nameOf returns the correlation id that follows from how the client names an event other than by a correlation_id, "" for none.
+func (s *Submission) nameOf(event *Event) string {
+	switch e := event.CloudEvent; {
+	case e != nil:
+		return idOf("CloudEvent", s.Client, e.Source, e.ID)
+	case s.IdempotencyKey != "":
+		return idOfKey(s.Client, s.IdempotencyKey)
+	}
+	return ""
+}
+
 // idOfKey returns the correlation id of the event that a client sends with a key. It follows from the two alone, so that what makes
 // sending again safe is the one unique index on correlation ids, on every backend, and no second record that could go astray.
 func idOfKey(client, key string) string { return idOf("Idempotency-Key", client, key) }
