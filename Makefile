@@ -10,7 +10,7 @@ LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 TEST_FLAGS    ?=
 
 # Modules of their own, which ./... leaves out: what they need is nobody's who imports the library.
-EXAMPLES      := examples/cloudevents examples/nats
+EXAMPLES      := examples/cloudevents examples/nats examples/oauth
 ADAPTERS      := export/bucket
 BROWSER       := asyncevents/management/browsertest
 MODULES       := bench $(BROWSER) $(ADAPTERS) $(EXAMPLES)
