@@ -92,8 +92,9 @@ type Config struct {
 	// KeepStatuses is how long the status of an event is kept after it was processed or refused and its callback is through; then
 	// its correlation id and Idempotency-Key are forgotten, and the same sent again is a new event. It has to be longer than clients
 	// send again, and than a broker may deliver again. What waits, and what stands in a DLQ or was erased there and can be
-	// restored, keeps its status. Run removes the others within an hour or two, by looking through all of them slowly. Negative
-	// keeps them for good. Defaults to DefaultKeepStatuses, 30 days.
+	// restored, keeps its status. Run removes the others within an hour or two, by looking through all of them slowly. The original
+	// of an entry that was edited is kept for as long, and its event's status until then. Negative keeps all of them for good.
+	// Defaults to DefaultKeepStatuses, 30 days.
 	KeepStatuses time.Duration
 	// Alarms, when not nil, watches the DLQs while Run does. Defaults to none.
 	Alarms *Alarms
