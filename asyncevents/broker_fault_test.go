@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/internal/testserver"
 	"github.com/redrive-go/redrive/retry"
 )
@@ -72,7 +73,7 @@ func (s *starts) doubled() (runs int) {
 // The broker is killed and comes back, again and again, under load: nothing that was accepted is lost, and nobody waits long.
 func TestBrokerRestartedUnderLoad(t *testing.T) {
 	t.Parallel()
-	restarts := long(2, 10)
+	restarts := soak.Long(2, 10)
 	server, d := privateBroker(t)
 	var seen starts
 	s, _ := run(t, d.open(t), working(&seen, time.Millisecond), nil)
@@ -125,7 +126,7 @@ func awaitAccepted(t *testing.T, p *posting) {
 // The broker hangs: its connections stay open, and nothing comes back. When it goes on, so does everything.
 func TestBrokerHangs(t *testing.T) {
 	t.Parallel()
-	lasts := long(4*time.Second, 40*time.Second) // until the connections are given up
+	lasts := soak.Long(4*time.Second, 40*time.Second) // until the connections are given up
 	server, d := privateBroker(t)
 	var seen starts
 	s, stop := run(t, d.open(t), working(&seen, 0), nil)

@@ -42,14 +42,6 @@ const (
 // slowdown is about how much slower everything is under the race detector.
 var slowdown = 1
 
-// long returns the number for the short form of a case, or the one for its long form when REDRIVE_SOAK is set.
-func long[N any](short, soak N) N {
-	if os.Getenv("REDRIVE_SOAK") != "" {
-		return soak
-	}
-	return short
-}
-
 // await waits for something to become true.
 func await(t *testing.T, what string, is func() bool) {
 	t.Helper()

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/internal/testserver"
 )
 
@@ -126,7 +127,7 @@ func newPosting(t *testing.T, s *asyncevents.Service) *posting {
 
 // A server is killed and comes back, again and again, under load: nothing that was accepted is lost, and nobody waits long.
 func TestServerRestartedUnderLoad(t *testing.T) {
-	restarts := long(2, 10)
+	restarts := soak.Long(2, 10)
 	onEachPrivateServer(t, func(t *testing.T, server *privateServer) {
 		var seen starts
 		s, _ := run(t, server.database.open(t), working(&seen, time.Millisecond), func(c *asyncevents.Config) {

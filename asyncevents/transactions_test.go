@@ -20,6 +20,7 @@ import (
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/backends/mysql"
 	"github.com/redrive-go/redrive/backends/postgres"
+	"github.com/redrive-go/redrive/internal/soak"
 )
 
 // host is an application with transactions of its own on the database of the events, and a table named orders.
@@ -330,7 +331,7 @@ func TestAcceptTxCommittedLate(t *testing.T) {
 		_, err = s.AcceptTx(t.Context(), tx.tx, asyncevents.Submission{Body: []byte(`{"correlation_id":"late"}`)})
 		require.NoError(t, err)
 		var others []string
-		for began := time.Now(); time.Since(began) < long(time.Second, 45*time.Second); {
+		for began := time.Now(); time.Since(began) < soak.Long(time.Second, 45*time.Second); {
 			others = append(others, acceptMany(t, s, fmt.Sprintf("r%d-", len(others)), 50, bare)...)
 			awaitIdle(t, s, asyncevents.EventsQueue)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/internal/testserver"
 )
 
@@ -25,9 +26,9 @@ func TestBrokerKilledUnderLoad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			broker := testserver.PrivateRabbitMQ(t)
-			kills := long(2, 10)
+			kills := soak.Long(2, 10)
 			r := launchTrial(t, 1, brokerFlags(t, broker.DSN(), c.flags...), "-lease", "10s")
-			doubled, _ := r.run(t, long(1_000, 10_000), kills, func() { restart(t, broker) })
+			doubled, _ := r.run(t, soak.Long(1_000, 10_000), kills, func() { restart(t, broker) })
 			assert.LessOrEqual(t, doubled, kills*crashConcurrency)
 			for status := range r.answers {
 				assert.Contains(t, c.statuses, status)
