@@ -236,9 +236,9 @@ func TestKeysBeyond32Bits(t *testing.T) {
 // Behind a pooler that hands connections around from transaction to transaction, replicas poll.
 func TestTransactionPooler(t *testing.T) {
 	t.Parallel()
-	server := testserver.PrivatePostgres(t)
-	pooler := testserver.PrivatePgBouncer(t, server.DSN())
-	d := postgresAt(with(t, pooler.DSN(), "default_query_exec_mode", "exec"), "pooled")
+	server, schema := testserver.PostgresSchema(t)
+	pooler := testserver.PrivatePgBouncer(t, server)
+	d := postgresAt(with(t, pooler.DSN(), "default_query_exec_mode", "exec"), schema)
 	var seen starts
 	calls := newReceiver(t, func(int) int { return 200 })
 	var replicas []*asyncevents.Service

@@ -212,7 +212,10 @@ func (d *database) hold(t *testing.T, level sql.IsolationLevel, statement string
 // texts returns the only column of a query.
 func (d *database) texts(t *testing.T, query string) (texts []string) {
 	t.Helper()
-	rows, err := d.sql(t).QueryContext(t.Context(), query)
+	db, err := sql.Open(d.driver, d.dsn)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, db.Close()) }()
+	rows, err := db.QueryContext(t.Context(), query)
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, rows.Close()) }()
 	for rows.Next() {
