@@ -19,6 +19,8 @@ type AuditRow struct {
 	Queue string `json:"queue,omitempty"`
 	// Target is the id of the entry, job or export it was done to, "" for none.
 	Target string `json:"target,omitempty"`
+	// CorrelationID is the event that it was about, "" where it was about none or several.
+	CorrelationID string `json:"correlation_id,omitempty"`
 	// Count is on how many entries.
 	Count int64 `json:"count"`
 	// Outcome is "allowed", "denied" or "failed".
@@ -31,6 +33,16 @@ type AuditRow struct {
 type AuditLog interface {
 	// Append adds a row, durably.
 	Append(ctx context.Context, row AuditRow) error
-	// List returns rows, newest first, at most limit of them; with an id below before when that is not 0.
-	List(ctx context.Context, before int64, limit int) ([]AuditRow, error)
+	// List returns rows, newest first.
+	List(ctx context.Context, query AuditQuery) ([]AuditRow, error)
+}
+
+// AuditQuery says which rows AuditLog.List returns.
+type AuditQuery struct {
+	// Before, when not 0, is the id that theirs have to be below.
+	Before int64
+	// CorrelationID, when not "", is the event that they have to be about.
+	CorrelationID string
+	// Limit is how many are returned at most.
+	Limit int
 }

@@ -35,7 +35,7 @@ func TestClocksDiffer(t *testing.T) {
 func skewIsSeen(t *testing.T, b *asyncevents.Backend, skew time.Duration) {
 	t.Helper()
 	require.NoError(t, b.Audit.Append(t.Context(), asyncevents.AuditRow{Actor: "me", Action: "look"}))
-	rows, err := b.Audit.List(t.Context(), 0, 1)
+	rows, err := b.Audit.List(t.Context(), asyncevents.AuditQuery{Limit: 1})
 	require.NoError(t, err)
 	require.InDelta(t, skew.Seconds(), time.Until(rows[0].At).Seconds(), 30)
 }

@@ -128,7 +128,7 @@ func TestSessionTimeZone(t *testing.T) {
 			near(t, began, at)
 		}
 		require.NoError(t, s.Audit().Append(t.Context(), asyncevents.AuditRow{Actor: "me", Action: "look"}))
-		rows, err := s.Audit().List(t.Context(), 0, 1)
+		rows, err := s.Audit().List(t.Context(), asyncevents.AuditQuery{Limit: 1})
 		require.NoError(t, err)
 		near(t, began, rows[0].At)
 	})
@@ -226,7 +226,7 @@ func TestKeysBeyond32Bits(t *testing.T) {
 		for range 10 {
 			require.NoError(t, s.Audit().Append(t.Context(), asyncevents.AuditRow{Actor: "me", Action: "look"}))
 		}
-		rows, err := s.Audit().List(t.Context(), first+3, 100)
+		rows, err := s.Audit().List(t.Context(), asyncevents.AuditQuery{Before: first + 3, Limit: 100})
 		require.NoError(t, err)
 		assert.Len(t, rows, 3)
 		awaitIdle(t, s, asyncevents.EventsQueue)

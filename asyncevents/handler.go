@@ -119,9 +119,7 @@ func (h *handler) serveEvent(w http.ResponseWriter, r *http.Request, id string) 
 		h.refuse(w, r, h.problemOf(r, "find event "+id, err))
 		return
 	}
-	payload := newStatusPayload(record)
-	payload.Callback = newCallbackPayload(record.Callback)
-	encoded, err := json.Marshal(payload)
+	encoded, err := json.Marshal(newStatusAnswer(record))
 	if err != nil {
 		h.refuse(w, r, h.problemOf(r, "encode event "+id, err))
 		return

@@ -310,7 +310,9 @@ func TestHandlerTellsTheStatus(t *testing.T) {
 		`"response":{"success":{"points":120},"error":[]},"attempts":1,`+
 		`"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:06.5Z",`+
 		`"callback":{"status":"pending","attempts":2,"next_attempt_at":"2026-01-02T03:05:00Z",`+
-		`"updated_at":"2026-01-02T03:04:07Z"}}}`, w.Body.String())
+		`"updated_at":"2026-01-02T03:04:07Z"},`+
+		`"timeline":[{"at":"2026-01-02T03:04:05Z","queue":"events","what":"accepted"},`+
+		`{"at":"2026-01-02T03:04:06.5Z","queue":"events","what":"processed","attempt":1}]}}`, w.Body.String())
 }
 
 func TestHandlerHoldsTheStatus(t *testing.T) {

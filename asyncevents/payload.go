@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// statusPayload is the "payload" of a status answer; without Callback it is the body of a callback.
+// statusPayload is the "payload" of a status answer; without Callback and Timeline it is the body of a callback.
 type statusPayload struct {
 	CorrelationID string           `json:"correlation_id"`
 	Status        Status           `json:"status"`
@@ -16,6 +16,15 @@ type statusPayload struct {
 	UpdatedAt     time.Time        `json:"updated_at"`
 	NextAttemptAt time.Time        `json:"next_attempt_at,omitzero"`
 	Callback      *callbackPayload `json:"callback,omitempty"`
+	Timeline      []milestone      `json:"timeline,omitempty"`
+}
+
+// milestone is of a Milestone what a client may know: why attempts failed and who moved what is the operators' business.
+type milestone struct {
+	At      time.Time `json:"at"`
+	Queue   string    `json:"queue"`
+	What    Happening `json:"what"`
+	Attempt int       `json:"attempt,omitzero"`
 }
 
 // callbackPayload says in a status answer where the callback stands.
@@ -26,7 +35,17 @@ type callbackPayload struct {
 	UpdatedAt     time.Time      `json:"updated_at,omitzero"`
 }
 
-// newStatusPayload returns the payload of a record without its callback.
+// newStatusAnswer returns the payload of a record with everything.
+func newStatusAnswer(r Record) statusPayload {
+	payload := newStatusPayload(r)
+	payload.Callback = newCallbackPayload(r.Callback)
+	for _, m := range r.Timeline() {
+		payload.Timeline = append(payload.Timeline, milestone{m.At, m.Queue, m.What, m.Attempt})
+	}
+	return payload
+}
+
+// newStatusPayload returns the payload of a record without its callback and its timeline.
 func newStatusPayload(r Record) statusPayload {
 	return statusPayload{
 		CorrelationID: r.CorrelationID, Status: r.Status, Response: r.Response, Attempts: r.Attempts,

@@ -45,8 +45,8 @@ const settleTimeout = 30 * time.Second
 func (s *stage) handle(msg *message.Message) error {
 	delivery := retry.DeliveryOf(msg)
 	ctx, span := s.telemetry.startAttempt(msg, s.queue, delivery)
-	ctx, own := withCompletion(ctx, delivery)
 	started := time.Now()
+	ctx, own := withCompletion(ctx, delivery, started)
 	settlement, err := s.try(ctx, msg, delivery)
 	completed := own.settlement.Load()
 	if completed != nil && err == nil { // true until the store says that the message is gone
@@ -54,6 +54,8 @@ func (s *stage) handle(msg *message.Message) error {
 	}
 	if err != nil {
 		settlement = s.failure(ctx, msg, delivery, started, err)
+	} else {
+		settlement.History = remembered(delivery, started)
 	}
 	settlement.CorrelationID, settlement.Queue, settlement.Job = delivery.CorrelationID, s.queue, delivery.Job
 	settlement.Attempts = delivery.History.Last()
@@ -157,14 +159,14 @@ func (s *stage) failure(
 		return Settlement{Again: &Again{After: wait, Metadata: msg.Metadata, Postponed: true}}
 	}
 	failure := dlq.FailureOf(err)
-	s.record(msg, d, started, failure, err)
+	history := s.record(msg, d, started, failure, err)
 	wait, again := s.policy.Next(d.Attempt, err)
 	again = again && !d.SingleAttempt
 	if cutOff(ctx, err) { // says nothing about the event
 		wait, again = s.policy.Backoff(d.Attempt), true
 	}
 	if again {
-		return Settlement{Again: &Again{After: wait, Metadata: msg.Metadata}}
+		return Settlement{Again: &Again{After: wait, Metadata: msg.Metadata}, History: history}
 	}
 	return s.deadLetter(msg, failure)
 }
@@ -174,23 +176,29 @@ func cutOff(ctx context.Context, err error) bool {
 	return errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled)
 }
 
+// remembered is the history of a message with the attempt that succeeded, nil where that was the first: most events are spared it.
+func remembered(d retry.Delivery, started time.Time) retry.History {
+	if len(d.History) == 0 && d.Redrives == 0 {
+		return nil
+	}
+	return d.Ended(started, "")
+}
+
 // record adds a failed attempt to the history that travels with the message.
-func (s *stage) record(msg *message.Message, d retry.Delivery, started time.Time, failure dlq.Failure, err error) {
-	attempt := retry.Attempt{
-		Number:     d.History.Last() + 1,
-		StartedAt:  started.UTC(),
-		DurationMS: time.Since(started).Milliseconds(),
-		Error:      failure.Message,
-	}
+func (s *stage) record(
+	msg *message.Message, d retry.Delivery, started time.Time, failure dlq.Failure, err error,
+) retry.History {
+	history := d.Ended(started, failure.Message)
 	if s.describe != nil {
-		s.describe(err, &attempt)
+		s.describe(err, &history[len(history)-1])
 	}
-	msg.Metadata.Set(retry.MetadataHistory, d.History.Append(attempt).String())
+	msg.Metadata.Set(retry.MetadataHistory, history.String())
+	return history
 }
 
 func (s *stage) deadLetter(msg *message.Message, failure dlq.Failure) Settlement {
 	entry := dlq.EntryOf(msg, s.queue, failure)
-	settlement := Settlement{DeadLetter: &entry}
+	settlement := Settlement{DeadLetter: &entry, History: entry.Attempts}
 	s.failed(&settlement)
 	return settlement
 }

@@ -117,6 +117,10 @@ type Record struct {
 	Status Status
 	// Attempts is how many attempts ended, through all redrives.
 	Attempts int
+	// History is the attempts that ended, the latest as far as retry.MaxHistory goes; empty where the first one succeeded.
+	History retry.History
+	// RedrivenAt is when it was moved back from the DLQ the last time; zero where it was not.
+	RedrivenAt time.Time
 	// NextAttemptAt is when the next attempt is due; zero when none is planned or it is due already.
 	NextAttemptAt time.Time
 	// Response is the value of "response" in the status answer; nil until the event is done.
@@ -133,6 +137,9 @@ type CallbackRecord struct {
 	Status CallbackStatus
 	// Attempts is how many attempts ended, through all redrives.
 	Attempts int
+	// History and RedrivenAt are those of the callback.
+	History    retry.History
+	RedrivenAt time.Time
 	// NextAttemptAt is when the next attempt is due; zero when none is planned or it is due already.
 	NextAttemptAt time.Time
 	// UpdatedAt is when it last changed.
@@ -151,6 +158,9 @@ type Settlement struct {
 	Callback CallbackStatus
 	// Attempts is how many attempts of this queue ended, through all redrives.
 	Attempts int
+	// History is these attempts, and takes the place of what is recorded. Nil leaves that as it is: the first attempt succeeded,
+	// or there was none.
+	History retry.History
 	// Job, when not empty, is the retry job for which the outcome counts, unless it is Again. One that is not known is passed over.
 	Job string
 	// Response is the value of "response" in the status answer, when the event is done.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/redrive-go/redrive/retry"
 )
@@ -50,8 +51,10 @@ func (s *Service) CompleteTx(ctx context.Context, tx any, event Event, result an
 	if !ok || running.delivery.CorrelationID != event.ID {
 		return fmt.Errorf("asyncevents: complete event %s: %w", event.ID, ErrNotProcessing)
 	}
+	delivery := running.delivery
 	settlement := Settlement{
-		CorrelationID: event.ID, Queue: EventsQueue, Status: StatusProcessed, Attempts: running.delivery.History.Last() + 1,
+		CorrelationID: event.ID, Queue: EventsQueue, Status: StatusProcessed, Attempts: delivery.History.Last() + 1,
+		History: remembered(delivery, running.started), Job: delivery.Job,
 	}
 	err := s.conclude(ctx, &settlement, event, result, nil)
 	if err == nil {
@@ -67,12 +70,13 @@ func (s *Service) CompleteTx(ctx context.Context, tx any, event Event, result an
 // completion is an attempt that the processor may complete by itself. It travels in the attempt's context.
 type completion struct {
 	delivery   retry.Delivery
+	started    time.Time
 	settlement atomic.Pointer[Settlement] // set by CompleteTx
 }
 
 type completionKey struct{}
 
-func withCompletion(ctx context.Context, d retry.Delivery) (context.Context, *completion) {
-	c := &completion{delivery: d}
+func withCompletion(ctx context.Context, d retry.Delivery, started time.Time) (context.Context, *completion) {
+	c := &completion{delivery: d, started: started}
 	return context.WithValue(ctx, completionKey{}, c), c
 }

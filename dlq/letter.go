@@ -84,7 +84,7 @@ func ownMetadata(metadata message.Metadata) map[string]string {
 	for k, v := range metadata {
 		switch k {
 		case retry.MetadataAttempt, retry.MetadataRedrives, retry.MetadataHistory, retry.MetadataDamage, retry.MetadataJob,
-			retry.MetadataSingleAttempt, retry.MetadataPostponed, retry.MetadataPostponedSince, failureKey,
+			retry.MetadataRedrivenAt, retry.MetadataSingleAttempt, retry.MetadataPostponed, retry.MetadataPostponedSince, failureKey,
 			delay.DelayedForKey, delay.DelayedUntilKey,
 			poisonReasonKey, poisonTopicKey, poisonHandlerKey, poisonSubscriberKey:
 		default:
@@ -111,14 +111,8 @@ func setMetadata(msg *message.Message, key, value string) {
 // recordAttempt adds an attempt that failed to the history in the message's metadata. A history that cannot be read is
 // begun anew.
 func recordAttempt(msg *message.Message, startedAt time.Time, failure Failure) {
-	history := retry.DeliveryOf(msg).History
-	history = history.Append(retry.Attempt{
-		Number:     history.Last() + 1,
-		StartedAt:  startedAt.UTC(),
-		DurationMS: time.Since(startedAt).Milliseconds(),
-		Error:      failure.Message,
-	})
-	setMetadata(msg, retry.MetadataHistory, history.String())
+	delivery := retry.DeliveryOf(msg)
+	setMetadata(msg, retry.MetadataHistory, delivery.Ended(startedAt, failure.Message).String())
 }
 
 // add stores an entry. The message's context is cancelled exactly when a deadline was the reason for its failure, or a

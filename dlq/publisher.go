@@ -82,11 +82,8 @@ func poisonedEntry(msg *message.Message, queue string) Entry {
 	if topic := msg.Metadata.Get(poisonTopicKey); topic != "" {
 		entry.Topic = topic
 	}
-	entry.Attempts = entry.Attempts.Append(retry.Attempt{
-		Number:    entry.Attempts.Last() + 1,
-		StartedAt: time.Now().UTC(),
-		Error:     failure.Message,
-	})
+	delivery := retry.DeliveryOf(msg)
+	entry.Attempts = delivery.Ended(time.Now(), failure.Message)
 	return entry
 }
 

@@ -28,6 +28,8 @@ const (
 	// MetadataDamage is why the stored message could not be decoded. A message that carries it goes to the DLQ
 	// without an attempt.
 	MetadataDamage = MetadataPrefix + "damage"
+	// MetadataRedrivenAt is when the message was moved back from a DLQ the last time, RFC 3339 with nanoseconds, UTC.
+	MetadataRedrivenAt = MetadataPrefix + "at"
 	// MetadataJob is the retry job that moved the message back, where one did: its outcome counts for that.
 	MetadataJob = MetadataPrefix + "job"
 	// MetadataSingleAttempt is "true" on a message that was moved back for one attempt, and no more.
@@ -61,6 +63,17 @@ type Attempt struct {
 	ResponseStatus int `json:"response_status,omitzero"`
 	// ResponseBody is the beginning of the answer to a callback, at most 2 KiB.
 	ResponseBody string `json:"response_body,omitempty"`
+	// Redrive is how often the message had been moved back from a DLQ; 0 for the attempts before that.
+	Redrive int `json:"redrive,omitzero"`
+	// RedrivenAt is when that was the last time, UTC; zero where it was not, or nobody knows.
+	RedrivenAt time.Time `json:"redriven_at,omitzero"`
+	// Job is the retry job that did it; "" where none did.
+	Job string `json:"job,omitempty"`
+}
+
+// EndedAt is when the attempt ended, to the millisecond.
+func (a Attempt) EndedAt() time.Time {
+	return a.StartedAt.Add(time.Duration(a.DurationMS) * time.Millisecond)
 }
 
 // History is the attempts of one message, oldest first.
@@ -123,6 +136,8 @@ type Delivery struct {
 	PostponedSince time.Time
 	// Redrives is how often the message was moved back from a DLQ.
 	Redrives int
+	// RedrivenAt is when that was the last time; zero where it was not, or nobody knows.
+	RedrivenAt time.Time
 	// History is the attempts that ended, through all redrives.
 	History History
 	// AcceptedAt is when the message was first accepted; zero where unknown.
@@ -148,9 +163,24 @@ func DeliveryOf(msg *message.Message) Delivery {
 	d.Attempt = max(d.Attempt-d.Postponed, min(d.Attempt, 1)) // a transport may have begun to count anew
 	d.PostponedSince, _ = time.Parse(time.RFC3339Nano, msg.Metadata.Get(MetadataPostponedSince))
 	d.Redrives, _ = strconv.Atoi(msg.Metadata.Get(MetadataRedrives))
+	d.RedrivenAt, _ = time.Parse(time.RFC3339Nano, msg.Metadata.Get(MetadataRedrivenAt))
 	d.History, _ = ParseHistory(msg.Metadata.Get(MetadataHistory))
 	d.AcceptedAt, _ = time.Parse(time.RFC3339Nano, msg.Metadata.Get(MetadataAcceptedAt))
 	return d
+}
+
+// Ended is the history with the attempt that the delivery is, which was begun at startedAt and ends now; failure is why it failed,
+// "" where it did not. The caller may add a callback's answer to the last one.
+func (d *Delivery) Ended(startedAt time.Time, failure string) History {
+	return d.History.Append(Attempt{
+		Number:     d.History.Last() + 1,
+		StartedAt:  startedAt.UTC(),
+		DurationMS: time.Since(startedAt).Milliseconds(),
+		Error:      failure,
+		Redrive:    d.Redrives,
+		RedrivenAt: d.RedrivenAt,
+		Job:        d.Job,
+	})
 }
 
 // CutText returns s as valid UTF-8 of at most MaxErrorText bytes, with an ellipsis where it was cut.

@@ -22,7 +22,7 @@ const (
 
 var auditRoutes = routes{
 	{method: http.MethodGet, pattern: "audit", action: ActionView, serve: auditPage},
-	{method: http.MethodGet, pattern: "api/audit", action: ActionView, params: []string{paramLimit, paramBefore},
+	{method: http.MethodGet, pattern: "api/audit", action: ActionView, params: []string{paramLimit, paramBefore, filterCorrelationID},
 		serve: listAudit},
 }
 
@@ -88,7 +88,8 @@ func (c *call) auditList() (auditList, error) {
 	if err != nil {
 		return auditList{}, err
 	}
-	rows, err := c.audit.List(c.r.Context(), before, limit)
+	query := asyncevents.AuditQuery{Before: before, CorrelationID: c.r.URL.Query().Get(filterCorrelationID), Limit: limit}
+	rows, err := c.audit.List(c.r.Context(), query)
 	if err != nil {
 		return auditList{}, err
 	}

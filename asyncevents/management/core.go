@@ -18,6 +18,8 @@ type core struct {
 	jobs    *retry.Runner
 	exports *export.Exporter
 	audit   asyncevents.AuditLog
+	// event is what is known of an event.
+	event func(ctx context.Context, correlationID string) (asyncevents.Record, error)
 	// erase takes entries out of a DLQ, for a time or for good.
 	erase func(ctx context.Context, queue string, filter dlq.Filter, confirm int64) (int64, error)
 	// topic is where the messages of a queue are published.
@@ -32,6 +34,7 @@ func newCore(service *asyncevents.Service) *core {
 		jobs:    service.RetryJobs(),
 		exports: service.Exports(),
 		audit:   service.Audit(),
+		event:   service.Status,
 		erase:   service.EraseDeadLetters,
 		topic:   service.Topic,
 		backlog: service.Backlog,

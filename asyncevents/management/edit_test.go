@@ -45,7 +45,8 @@ func TestEditAndRetry(t *testing.T) {
 	require.Zero(t, b.depth())
 	row := b.audit()[0]
 	assert.Equal(t, asyncevents.AuditRow{
-		ID: row.ID, At: row.At, Actor: "alice", Action: "edit", Queue: "events", Target: "1", Count: 1, Outcome: outcomeAllowed,
+		ID: row.ID, At: row.At, Actor: "alice", Action: "edit", Queue: "events", Target: "1", CorrelationID: "one",
+		Count: 1, Outcome: outcomeAllowed,
 		Detail: "payload changed from " + digest([]byte(`{"customer":"c","n":1}`)) + " to " + digest([]byte(`{"customer":"c", "n":2}`)),
 	}, row)
 	assert.Equal(t, http.StatusNotFound, b.do(http.MethodPost, editPath, `{"payload":{"n":3}}`).Code, "it is moved")

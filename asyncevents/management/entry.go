@@ -146,7 +146,9 @@ func (c *call) storedEntry() (dlq.Entry, error) {
 	if err != nil {
 		return dlq.Entry{}, err
 	}
-	return c.dlq.Get(c.r.Context(), c.queue, id)
+	entry, err := c.dlq.Get(c.r.Context(), c.queue, id)
+	c.row.CorrelationID = entry.CorrelationID
+	return entry, err
 }
 
 func retryOldest(c *call) (answer, error) {
@@ -165,7 +167,7 @@ func (c *call) moved(entry dlq.Entry, err error) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.row.Target, c.row.Count = strconv.FormatInt(entry.ID, 10), 1
+	c.row.Target, c.row.CorrelationID, c.row.Count = strconv.FormatInt(entry.ID, 10), entry.CorrelationID, 1
 	return jsonAnswer{http.StatusOK, heldJSON{Entry: c.shown(entry)[0]}}, nil
 }
 

@@ -137,7 +137,7 @@ func TestRetryOne(t *testing.T) {
 	assert.EqualValues(t, 1, b.depth())
 	row := b.audit()[0]
 	assert.Equal(t, asyncevents.AuditRow{ID: row.ID, At: row.At, Actor: "alice", Action: "retry", Queue: "events",
-		Target: oldest, Count: 1, Outcome: outcomeAllowed}, row)
+		Target: oldest, CorrelationID: "event-001", Count: 1, Outcome: outcomeAllowed}, row)
 
 	b.do(http.MethodPost, "api/queues/events/retry-one", "{}")
 	got = b.do(http.MethodPost, "api/queues/events/retry-one", "")

@@ -100,6 +100,7 @@ func momentOf(params url.Values, name string) (time.Time, error) {
 // payloads must not search them either: answers would tell what is in them, bit by bit.
 func (c *call) filter() (dlq.Filter, error) {
 	f, err := c.readFilter()
+	c.row.CorrelationID = plainLine(f.CorrelationID)
 	if err == nil && f.ReadsPayloads() && !c.seesPayloads() {
 		err = newHiddenProblem("searched: 'q', 'action' and attributes")
 	}

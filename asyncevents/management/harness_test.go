@@ -79,7 +79,7 @@ func (b *bundle) newCore() *core {
 		backlog, err := b.backend.Backlog(ctx, queue)
 		return backlog, true, err
 	}
-	return &core{dlq: manager, jobs: runner, exports: exporter, audit: b.backend.Audit, erase: manager.Discard, backlog: backlog,
+	return &core{dlq: manager, jobs: runner, exports: exporter, audit: b.backend.Audit, event: b.backend.Events.Find, erase: manager.Discard, backlog: backlog,
 		topic: func(queue string) string { return queue }}
 }
 
@@ -130,7 +130,7 @@ func (b *bundle) ids() []string {
 // audit returns the rows, newest first.
 func (b *bundle) audit() []asyncevents.AuditRow {
 	b.t.Helper()
-	rows, err := b.backend.Audit.List(b.t.Context(), 0, 1000)
+	rows, err := b.backend.Audit.List(b.t.Context(), asyncevents.AuditQuery{Limit: 1000})
 	require.NoError(b.t, err)
 	return rows
 }

@@ -14,7 +14,7 @@ import (
 var templateFiles embed.FS
 
 // pages are the templates of every page, each with the layout around it.
-var pages = parsePages("front", "queue", "erased", "jobs", "entry", "edit", "exports", "settings", "audit", "problem")
+var pages = parsePages("front", "queue", "erased", "jobs", "entry", "edit", "event", "exports", "settings", "audit", "problem")
 
 func parsePages(names ...string) map[string]*template.Template {
 	parsed := make(map[string]*template.Template, len(names))

@@ -40,6 +40,8 @@ const (
 	CodeJobNotFound = 203523
 	// CodeExportNotFound is an unknown export.
 	CodeExportNotFound = 203524
+	// CodeEventNotFound is a correlation id of which nothing is known: no record, and no dead letter.
+	CodeEventNotFound = 203525
 	// CodeJobRunning is a retry job that cannot start because one runs.
 	CodeJobRunning = 203530
 	// CodeJobNotPaused is a retry job that is to go on and is not paused.
@@ -111,6 +113,10 @@ func newQueueProblem() *asyncevents.Problem {
 
 func newEntryProblem() *asyncevents.Problem {
 	return newNotFoundProblem(CodeEntryNotFound, "There is no such entry in this dead-letter queue")
+}
+
+func newEventProblem() *asyncevents.Problem {
+	return newNotFoundProblem(CodeEventNotFound, "Nothing is known of an event of this correlation id")
 }
 
 func newExportProblem() *asyncevents.Problem {

@@ -69,7 +69,7 @@ func backendClosed(t *testing.T, f *fixture) {
 	_, statErr := f.DeadLetters.Stat(ctx, deadQueue)
 	_, settingsErr := f.Jobs.Settings(ctx)
 	_, exportErr := f.Exports.List(ctx, "", 1)
-	_, auditErr := f.Audit.List(ctx, 0, 1)
+	_, auditErr := f.Audit.List(ctx, asyncevents.AuditQuery{Limit: 1})
 	for name, err := range map[string]error{
 		"ping": f.Ping(ctx), "publish": f.Publisher.Publish(topic, newMessage("x")),
 		"accept": acceptErr, "withdraw": withdrawErr, "find": findErr, "stat": statErr,
@@ -166,7 +166,7 @@ func (f *fixture) inventory(t *testing.T) (i inventory) {
 	require.NoError(t, err)
 	i.Exports, err = f.Exports.List(ctx, "", 10)
 	require.NoError(t, err)
-	i.Audit, err = f.Audit.List(ctx, 0, 10)
+	i.Audit, err = f.Audit.List(ctx, asyncevents.AuditQuery{Limit: 10})
 	require.NoError(t, err)
 	return i
 }

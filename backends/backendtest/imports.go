@@ -89,7 +89,7 @@ func importMessages(t *testing.T, f *fixture) {
 		assert.Equal(t, retry.Delivery{
 			Attempt: 1, Redrives: 3, History: retry.History{attempt(1, "boom")}, AcceptedAt: accepted,
 			CorrelationID: "e" + msg.UUID[1:],
-		}, retry.DeliveryOf(msg))
+		}, justRedriven(t, msg))
 		msg.Ack()
 	}
 	assert.Len(t, seen, n)

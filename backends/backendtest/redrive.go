@@ -49,9 +49,18 @@ func redriveMessage(t *testing.T, f *fixture) {
 	assert.Equal(t, "blau", msg.Metadata.Get("colour"))
 	assert.Equal(t, retry.Delivery{
 		Attempt: 1, Redrives: 3, History: dead.Attempts, AcceptedAt: dead.AcceptedAt, CorrelationID: "e-1",
-	}, retry.DeliveryOf(msg))
+	}, justRedriven(t, msg))
 	msg.Ack()
 	f.requireEmpty(t, "elsewhere")
+}
+
+// justRedriven is the delivery of a message that was moved back just now, without that time.
+func justRedriven(t *testing.T, msg *message.Message) retry.Delivery {
+	t.Helper()
+	delivery := retry.DeliveryOf(msg)
+	assert.WithinDuration(t, time.Now(), delivery.RedrivenAt, time.Minute)
+	delivery.RedrivenAt = time.Time{}
+	return delivery
 }
 
 func redriveOnce(t *testing.T, f *fixture) {
@@ -147,18 +156,29 @@ func redriveRounds(t *testing.T, f *fixture) {
 }
 
 func redriveStatus(t *testing.T, f *fixture) {
-	msg := f.deliver(t, "e-1")
+	messages := f.consume(t, topic, quick())
+	f.accept(t, "e-1", "{}")
+	msg := receive(t, messages)
 	dead := entryOf(msg, deadQueue, "boom")
 	require.NoError(t, f.Events.Settle(settling(msg), asyncevents.Settlement{
 		CorrelationID: "e-1", Queue: asyncevents.EventsQueue,
 		Status: asyncevents.StatusFailed, Attempts: 5, DeadLetter: &dead,
 	}))
+	msg.Ack()
 	f.accept(t, "e-2", "{}")
 	_, err := f.DeadLetters.Redrive(t.Context(), dlq.RedriveParams{Queue: deadQueue, Selection: dlq.Selection{UpTo: 1 << 60, Limit: 10}})
 	require.NoError(t, err)
 	record := f.find(t, "e-1")
 	assert.Equal(t, asyncevents.StatusRetried, record.Status)
 	assert.Equal(t, 5, record.Attempts)
+	assert.True(t, record.Callback.RedrivenAt.IsZero())
+	for range 2 {
+		msg := receive(t, messages)
+		if msg.UUID == "e-1" {
+			assert.Equal(t, record.RedrivenAt, retry.DeliveryOf(msg).RedrivenAt, "the record and the message agree")
+		}
+		msg.Ack()
+	}
 	assert.True(t, record.NextAttemptAt.IsZero())
 	assert.Equal(t, asyncevents.StatusQueued, f.find(t, "e-2").Status)
 }
@@ -177,6 +197,8 @@ func redriveCallback(t *testing.T, f *fixture) {
 	record := f.find(t, "e-1")
 	assert.Equal(t, asyncevents.CallbackPending, record.Callback.Status)
 	assert.Equal(t, 5, record.Callback.Attempts)
+	assert.WithinDuration(t, time.Now(), record.Callback.RedrivenAt, time.Minute)
+	assert.True(t, record.RedrivenAt.IsZero())
 	assert.Equal(t, asyncevents.StatusProcessed, record.Status)
 }
 

@@ -27,6 +27,7 @@ var settleCases = []testCase{
 	{"callback statuses", settleCallback},
 	{"again leaves a callback pending", settleCallbackAgain},
 	{"again comes too late after a later attempt", settleAgainLate},
+	{"remembers the attempts of an event and of its callback", settleHistory},
 	{"a lost claim changes nothing", settleLost},
 	{"a lost claim and the present one are told apart together", func(t *testing.T, f *fixture) {
 		settleTogether(t, f, func(*asyncevents.Settlement) {})
@@ -214,9 +215,47 @@ func settleAgainLate(t *testing.T, f *fixture) {
 	require.NoError(t, f.Events.Settle(t.Context(), late))
 	late.Queue = asyncevents.CallbacksQueue
 	require.NoError(t, f.Events.Settle(t.Context(), late))
+	late.History = retry.History{attempt(1, "too late")}
+	require.NoError(t, f.Events.Settle(t.Context(), late))
+	late.Queue = asyncevents.EventsQueue
+	require.NoError(t, f.Events.Settle(t.Context(), late))
 	after := f.find(t, "e-1")
 	after.UpdatedAt, after.Callback.UpdatedAt = before.UpdatedAt, before.Callback.UpdatedAt
 	assert.Equal(t, before, after)
+}
+
+func settleHistory(t *testing.T, f *fixture) {
+	first := retry.History{attempt(1, "'boom' {} \x00 \xff ü")}.String()
+	history, err := retry.ParseHistory(first)
+	require.NoError(t, err)
+	f.accept(t, "e-1", "{}")
+	f.accept(t, "e-2", "{}")
+	assert.Empty(t, f.find(t, "e-1").History)
+	settle := func(s asyncevents.Settlement) asyncevents.Record {
+		require.NoError(t, f.Events.Settle(t.Context(), s))
+		return f.find(t, "e-1")
+	}
+
+	again := &asyncevents.Again{After: time.Hour}
+	s := asyncevents.Settlement{CorrelationID: "e-1", Queue: asyncevents.EventsQueue, Attempts: 1, Again: again, History: history}
+	assert.Equal(t, history, settle(s).History)
+	s.History = nil
+	assert.Equal(t, history, settle(s).History, "an outcome without attempts leaves them as they are")
+	done := processed("e-1")
+	done.Attempts, done.History = 2, history.Append(attempt(2, ""))
+	record := settle(done)
+	assert.Equal(t, done.History, record.History)
+	assert.Empty(t, record.Callback.History)
+
+	call := callback(asyncevents.CallbackNone, 1)
+	call.Again, call.History = again, history
+	assert.Equal(t, history, settle(call).Callback.History)
+	call = callback(asyncevents.CallbackDelivered, 2)
+	call.History = history.Append(attempt(2, ""))
+	record = settle(call)
+	assert.Equal(t, call.History, record.Callback.History)
+	assert.Equal(t, done.History, record.History)
+	assert.Empty(t, f.find(t, "e-2").History)
 }
 
 // loseClaim returns a delivered message whose claim was lost, and the delivery that has it now.

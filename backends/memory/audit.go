@@ -26,18 +26,20 @@ func (a *audit) Append(ctx context.Context, row asyncevents.AuditRow) error {
 }
 
 // List returns the latest rows.
-func (a *audit) List(ctx context.Context, before int64, limit int) ([]asyncevents.AuditRow, error) {
+func (a *audit) List(ctx context.Context, q asyncevents.AuditQuery) ([]asyncevents.AuditRow, error) {
 	if err := a.lock(ctx, "list the audit log"); err != nil {
 		return nil, err
 	}
 	defer a.mu.Unlock()
 	end := int64(len(a.rows))
-	if before > 0 {
-		end = min(end, before-1)
+	if q.Before > 0 {
+		end = min(end, q.Before-1)
 	}
 	var list []asyncevents.AuditRow
-	for i := end - 1; i >= 0 && len(list) < limit; i-- {
-		list = append(list, a.rows[i])
+	for i := end - 1; i >= 0 && len(list) < q.Limit; i-- {
+		if q.CorrelationID == "" || a.rows[i].CorrelationID == q.CorrelationID {
+			list = append(list, a.rows[i])
+		}
 	}
 	return list, nil
 }

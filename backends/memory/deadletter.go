@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -42,14 +43,10 @@ func (l *deadLetter) shown(exportedUpTo int64) dlq.Entry {
 }
 
 // redriven returns the message that the entry becomes again.
-func (l *deadLetter) redriven(p *dlq.RedriveParams) *item {
-	metadata := message.Metadata(l.entry.Metadata)
-	if p.Job != "" || p.SingleAttempt {
-		metadata = maps.Clone(metadata)
-		if metadata == nil {
-			metadata = message.Metadata{}
-		}
-	}
+func (l *deadLetter) redriven(p *dlq.RedriveParams, at time.Time) *item {
+	metadata := make(message.Metadata, len(l.entry.Metadata)+3)
+	maps.Copy(metadata, l.entry.Metadata)
+	metadata.Set(retry.MetadataRedrivenAt, at.UTC().Format(time.RFC3339Nano))
 	if p.Job != "" {
 		metadata.Set(retry.MetadataJob, p.Job)
 	}

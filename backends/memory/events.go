@@ -85,6 +85,7 @@ func (e *events) Find(ctx context.Context, correlationID string) (asyncevents.Re
 	}
 	record := *stored
 	record.Response = bytes.Clone(stored.Response)
+	record.History, record.Callback.History = slices.Clone(stored.History), slices.Clone(stored.Callback.History)
 	record.Status = e.status(stored)
 	return record, nil
 }
@@ -140,7 +141,7 @@ type outcome struct {
 
 func newOutcome(s asyncevents.Settlement) *outcome {
 	o := &outcome{Settlement: s, claim: queue.Settlement{Outcome: queue.Done}}
-	o.Response = bytes.Clone(s.Response)
+	o.Response, o.History = bytes.Clone(s.Response), slices.Clone(s.History)
 	if s.Again != nil {
 		o.claim = queue.LaterFrom(0, 0, s.Again.After, s.Again.Metadata)
 	}
@@ -173,12 +174,18 @@ func (o *outcome) record(r *asyncevents.Record, now time.Time) {
 	}
 	if o.Queue == asyncevents.CallbacksQueue {
 		r.Callback.Attempts, r.Callback.NextAttemptAt, r.Callback.UpdatedAt = o.Attempts, next, now.UTC()
+		if o.History != nil {
+			r.Callback.History = o.History
+		}
 		if o.Again == nil {
 			r.Callback.Status = o.Callback
 		}
 		return
 	}
 	r.Attempts, r.NextAttemptAt, r.UpdatedAt = o.Attempts, next, now.UTC()
+	if o.History != nil {
+		r.History = o.History
+	}
 	if o.Again != nil {
 		return
 	}

@@ -34,7 +34,7 @@ func (s *state) moveBack(p dlq.RedriveParams, taken []*deadLetter) {
 			letter = s.edit(letter, p.Edit, now)
 			taken[i] = letter
 		}
-		s.publish(letter.entry.Topic, now, waiting{item: letter.redriven(&p)})
+		s.publish(letter.entry.Topic, now, waiting{item: letter.redriven(&p, now)})
 		s.noteRedrive(&letter.entry, now)
 	}
 	s.credit(p.Queue, p.Job, int64(len(taken)))
@@ -56,13 +56,13 @@ func (s *state) noteRedrive(entry *dlq.Entry, now time.Time) {
 		if record := s.events[entry.MessageID]; record != nil {
 			record.Status = asyncevents.StatusRetried
 			record.NextAttemptAt = time.Time{}
-			record.UpdatedAt = now.UTC()
+			record.UpdatedAt, record.RedrivenAt = now.UTC(), now.UTC()
 		}
 	case asyncevents.CallbacksQueue:
 		if record := s.events[entry.CorrelationID]; record != nil {
 			record.Callback.Status = asyncevents.CallbackPending
 			record.Callback.NextAttemptAt = time.Time{}
-			record.Callback.UpdatedAt = now.UTC()
+			record.Callback.UpdatedAt, record.Callback.RedrivenAt = now.UTC(), now.UTC()
 		}
 	}
 }

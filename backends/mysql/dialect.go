@@ -13,17 +13,18 @@ const (
 	sendEntries = `
 		INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload, due)
 		SELECT topic, message_id,
-			CASE WHEN ? = '' THEN metadata WHEN length(metadata) = 2 THEN CONCAT(?, '}') ELSE CONCAT(?, ',', SUBSTRING(metadata, 2)) END,
+			CASE WHEN length(metadata) = 2 THEN CONCAT(?, '}') ELSE CONCAT(?, ',', SUBSTRING(metadata, 2)) END,
 			history, redrives + 1, payload, {now}
 		FROM {dead_letters} FORCE INDEX (PRIMARY) WHERE id >= ? AND id <= ? AND topic = ? ORDER BY id`
 	selectSent = `
 		SELECT correlation_id FROM {dead_letters} FORCE INDEX (PRIMARY) WHERE id >= ? AND id <= ? AND topic = ?
 		ORDER BY correlation_id`
 	tellEvents = `
-		UPDATE {events} FORCE INDEX (PRIMARY) SET status = 'retried', next_attempt_at = 0, updated_at = {now}
+		UPDATE {events} FORCE INDEX (PRIMARY) SET status = 'retried', next_attempt_at = 0, updated_at = {now}, redriven_at = ?
 		WHERE correlation_id IN %s`
 	tellCallbacks = `
-		UPDATE {events} FORCE INDEX (PRIMARY) SET callback = 'pending', callback_next_at = 0, callback_updated_at = {now}
+		UPDATE {events} FORCE INDEX (PRIMARY)
+		SET callback = 'pending', callback_next_at = 0, callback_updated_at = {now}, callback_redriven_at = ?
 		WHERE correlation_id IN %s`
 	deleteSent = `DELETE FROM {dead_letters} WHERE id >= ? AND id <= ? AND topic = ?`
 
@@ -38,11 +39,12 @@ var (
 	// An empty status is one that is to be tried again after next_attempt_at, an empty callback leaves it as it is. No column
 	// is read after it was set: servers do not agree on what is read then.
 	recordEvents = rows{
-		columns: []string{"correlation_id", "status", "response", "attempts", "next_attempt_at", "callback"},
+		columns: []string{"correlation_id", "status", "response", "attempts", "history", "next_attempt_at", "callback"},
 		into: `INSERT INTO {events}
-			(correlation_id, status, response, attempts, next_attempt_at, callback, body_hash, created_at, updated_at) VALUES `,
-		each: `(?, ?, ?, ?, ?, ?, '', 0, {now})`,
+			(correlation_id, status, response, attempts, history, next_attempt_at, callback, body_hash, created_at, updated_at) VALUES `,
+		each: `(?, ?, ?, ?, ?, ?, ?, '', 0, {now})`,
 		end: ` ON DUPLICATE KEY UPDATE
+			history = IF(VALUES(history) = '' OR VALUES(status) = '' AND attempts > VALUES(attempts), history, VALUES(history)),
 			next_attempt_at = IF(VALUES(status) <> '', 0,
 				IF(attempts > VALUES(attempts), next_attempt_at, VALUES(updated_at) + VALUES(next_attempt_at))),
 			status = IF(VALUES(status) = '', status, VALUES(status)),
@@ -52,11 +54,13 @@ var (
 			callback_updated_at = IF(VALUES(callback) = '', callback_updated_at, VALUES(updated_at))`,
 	}
 	recordCallbacks = rows{
-		columns: []string{"correlation_id", "callback", "callback_attempts", "callback_next_at"},
+		columns: []string{"correlation_id", "callback", "callback_attempts", "callback_history", "callback_next_at"},
 		into: `INSERT INTO {events}
-			(correlation_id, callback, callback_attempts, callback_next_at, status, body_hash, created_at, updated_at) VALUES `,
-		each: `(?, ?, ?, ?, '', '', 0, {now})`,
+			(correlation_id, callback, callback_attempts, callback_history, callback_next_at, status, body_hash, created_at, updated_at) VALUES `,
+		each: `(?, ?, ?, ?, ?, '', '', 0, {now})`,
 		end: ` ON DUPLICATE KEY UPDATE
+			callback_history = IF(VALUES(callback_history) = '' OR VALUES(callback) = '' AND callback_attempts > VALUES(callback_attempts),
+				callback_history, VALUES(callback_history)),
 			callback_next_at = IF(VALUES(callback) <> '', 0,
 				IF(callback_attempts > VALUES(callback_attempts), callback_next_at, VALUES(updated_at) + VALUES(callback_next_at))),
 			callback = IF(VALUES(callback) = '', callback, VALUES(callback)),
@@ -86,9 +90,9 @@ func (d *dialect) Insert(t sqlstore.Tx, table string, columns []string, args []a
 func (d *dialect) RecordEvents(t sqlstore.Tx, outcomes []*asyncevents.Settlement) error {
 	return d.record(t, recordEvents, outcomes, func(s *asyncevents.Settlement) []any {
 		if s.Again != nil {
-			return []any{s.CorrelationID, "", []byte(nil), s.Attempts, s.Again.After.Microseconds(), ""}
+			return []any{s.CorrelationID, "", []byte(nil), s.Attempts, s.History.String(), s.Again.After.Microseconds(), ""}
 		}
-		return []any{s.CorrelationID, string(s.Status), []byte(s.Response), s.Attempts, 0, string(s.Callback)}
+		return []any{s.CorrelationID, string(s.Status), []byte(s.Response), s.Attempts, s.History.String(), 0, string(s.Callback)}
 	})
 }
 
@@ -96,9 +100,9 @@ func (d *dialect) RecordEvents(t sqlstore.Tx, outcomes []*asyncevents.Settlement
 func (d *dialect) RecordCallbacks(t sqlstore.Tx, outcomes []*asyncevents.Settlement) error {
 	return d.record(t, recordCallbacks, outcomes, func(s *asyncevents.Settlement) []any {
 		if s.Again != nil {
-			return []any{s.CorrelationID, "", s.Attempts, s.Again.After.Microseconds()}
+			return []any{s.CorrelationID, "", s.Attempts, s.History.String(), s.Again.After.Microseconds()}
 		}
-		return []any{s.CorrelationID, string(s.Callback), s.Attempts, 0}
+		return []any{s.CorrelationID, string(s.Callback), s.Attempts, s.History.String(), 0}
 	})
 }
 
@@ -141,7 +145,7 @@ func (d *dialect) MoveBack(t sqlstore.Tx, dlq string, s sqlstore.Span) (moved in
 	if err != nil {
 		return 0, err
 	}
-	if _, err := t.Exec(sendEntries, s.Mark, s.Mark, s.Mark, s.First, s.Last, s.Topic); err != nil {
+	if _, err := t.Exec(sendEntries, s.Mark, s.Mark, s.First, s.Last, s.Topic); err != nil {
 		return 0, err
 	}
 	return t.Exec(deleteSent, s.First, s.Last, s.Topic)
@@ -160,7 +164,7 @@ func tell(t sqlstore.Tx, statement string, s sqlstore.Span) error {
 		return err
 	}
 	for some := range slices.Chunk(ids, maxRows) {
-		if err := exec(t, statement, some); err != nil {
+		if err := exec(t, statement, some, s.At); err != nil {
 			return err
 		}
 	}

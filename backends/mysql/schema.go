@@ -37,18 +37,22 @@ CREATE TABLE IF NOT EXISTS {s}{p}messages (
 
 -- What became of every accepted event, and of its callback.
 CREATE TABLE IF NOT EXISTS {s}{p}events (
-	correlation_id      VARBINARY(255) NOT NULL PRIMARY KEY,
-	body_hash           VARBINARY(32)  NOT NULL,
-	created_at          BIGINT         NOT NULL,
-	updated_at          BIGINT         NOT NULL,
-	next_attempt_at     BIGINT         NOT NULL DEFAULT 0,
-	callback_next_at    BIGINT         NOT NULL DEFAULT 0,
-	callback_updated_at BIGINT         NOT NULL DEFAULT 0,
-	attempts            INT            NOT NULL DEFAULT 0,
-	callback_attempts   INT            NOT NULL DEFAULT 0,
-	status              VARBINARY(32)  NOT NULL,
-	callback            VARBINARY(32)  NOT NULL DEFAULT '',
-	response            LONGBLOB
+	correlation_id       VARBINARY(255) NOT NULL PRIMARY KEY,
+	body_hash            VARBINARY(32)  NOT NULL,
+	created_at           BIGINT         NOT NULL,
+	updated_at           BIGINT         NOT NULL,
+	next_attempt_at      BIGINT         NOT NULL DEFAULT 0,
+	callback_next_at     BIGINT         NOT NULL DEFAULT 0,
+	callback_updated_at  BIGINT         NOT NULL DEFAULT 0,
+	redriven_at          BIGINT         NOT NULL DEFAULT 0,
+	callback_redriven_at BIGINT         NOT NULL DEFAULT 0,
+	attempts             INT            NOT NULL DEFAULT 0,
+	callback_attempts    INT            NOT NULL DEFAULT 0,
+	status               VARBINARY(32)  NOT NULL,
+	callback             VARBINARY(32)  NOT NULL DEFAULT '',
+	response             LONGBLOB,
+	history              LONGBLOB,
+	callback_history     LONGBLOB
 ) ENGINE = InnoDB;
 
 -- DLQs, each with the counter that numbers its entries, how many stand, and up to which they were exported.
@@ -142,15 +146,17 @@ CREATE TABLE IF NOT EXISTS {s}{p}exports (
 ) ENGINE = InnoDB;
 
 CREATE TABLE IF NOT EXISTS {s}{p}audit (
-	id      BIGINT         NOT NULL AUTO_INCREMENT PRIMARY KEY,
-	at      BIGINT         NOT NULL,
-	actor   LONGBLOB       NOT NULL,
-	action  LONGBLOB       NOT NULL,
-	queue   LONGBLOB       NOT NULL,
-	target  LONGBLOB       NOT NULL,
-	count   BIGINT         NOT NULL,
-	outcome LONGBLOB       NOT NULL,
-	detail  LONGBLOB       NOT NULL
+	id             BIGINT         NOT NULL AUTO_INCREMENT PRIMARY KEY,
+	at             BIGINT         NOT NULL,
+	actor          LONGBLOB       NOT NULL,
+	action         LONGBLOB       NOT NULL,
+	queue          LONGBLOB       NOT NULL,
+	target         LONGBLOB       NOT NULL,
+	correlation_id VARBINARY(255) NOT NULL,
+	count          BIGINT         NOT NULL,
+	outcome        LONGBLOB       NOT NULL,
+	detail         LONGBLOB       NOT NULL,
+	KEY audit_event (correlation_id, id)
 ) ENGINE = InnoDB;
 `}
 

@@ -26,23 +26,24 @@ const (
 		UPDATE {events} e SET
 			status = CASE u.status WHEN '' THEN e.status ELSE u.status END,
 			response = CASE u.status WHEN '' THEN e.response ELSE u.response END,
-			attempts = u.attempts, updated_at = {now},
+			attempts = u.attempts, history = coalesce(nullif(u.history, ''), e.history), updated_at = {now},
 			next_attempt_at = CASE u.status WHEN '' THEN {now} + u.wait ELSE 0 END,
 			callback = CASE u.callback WHEN '' THEN e.callback ELSE u.callback END,
 			callback_updated_at = CASE u.callback WHEN '' THEN e.callback_updated_at ELSE {now} END
 		FROM (
-			SELECT * FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[], ?::text[])
-				AS u (id, status, response, attempts, wait, callback) ORDER BY id COLLATE "C"
+			SELECT * FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::text[], ?::bigint[], ?::text[])
+				AS u (id, status, response, attempts, history, wait, callback) ORDER BY id COLLATE "C"
 		) u
 		WHERE e.correlation_id = u.id AND (u.status <> '' OR e.attempts <= u.attempts)`
 	recordCallbacks = `
 		UPDATE {events} e SET
 			callback = CASE u.callback WHEN '' THEN e.callback ELSE u.callback END,
-			callback_attempts = u.attempts, callback_updated_at = {now},
+			callback_attempts = u.attempts, callback_history = coalesce(nullif(u.history, ''), e.callback_history),
+			callback_updated_at = {now},
 			callback_next_at = CASE u.callback WHEN '' THEN {now} + u.wait ELSE 0 END
 		FROM (
-			SELECT * FROM unnest(?::text[], ?::text[], ?::bigint[], ?::bigint[])
-				AS u (id, callback, attempts, wait) ORDER BY id COLLATE "C"
+			SELECT * FROM unnest(?::text[], ?::text[], ?::bigint[], ?::text[], ?::bigint[])
+				AS u (id, callback, attempts, history, wait) ORDER BY id COLLATE "C"
 		) u
 		WHERE e.correlation_id = u.id AND (u.callback <> '' OR e.callback_attempts <= u.attempts)`
 
@@ -54,17 +55,17 @@ const (
 		), sent AS (
 			INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload)
 			SELECT ?::text, message_id,
-				CASE WHEN ?::text = '' THEN metadata WHEN length(metadata) = 2 THEN ?::text || '}' ELSE ?::text || ',' || substr(metadata, 2) END,
+				CASE WHEN length(metadata) = 2 THEN ?::text || '}' ELSE ?::text || ',' || substr(metadata, 2) END,
 				history, redrives + 1, payload FROM moved
 		)`
 	moveBack   = moveEntries + ` SELECT count(*) FROM moved`
 	moveEvents = moveEntries + `, told AS (
-			UPDATE {events} e SET status = 'retried', next_attempt_at = 0, updated_at = {now}
+			UPDATE {events} e SET status = 'retried', next_attempt_at = 0, updated_at = {now}, redriven_at = ?
 			FROM (SELECT correlation_id FROM moved ORDER BY correlation_id COLLATE "C") u
 			WHERE e.correlation_id = u.correlation_id
 		) SELECT count(*) FROM moved`
 	moveCallbacks = moveEntries + `, told AS (
-			UPDATE {events} e SET callback = 'pending', callback_next_at = 0, callback_updated_at = {now}
+			UPDATE {events} e SET callback = 'pending', callback_next_at = 0, callback_updated_at = {now}, callback_redriven_at = ?
 			FROM (SELECT correlation_id FROM moved ORDER BY correlation_id COLLATE "C") u
 			WHERE e.correlation_id = u.correlation_id
 		) SELECT count(*) FROM moved`
@@ -151,47 +152,46 @@ func (d *dialect) insertInto(table string, columns []string, arrays []any) strin
 // RecordEvents implements sqlstore.Dialect.
 func (d *dialect) RecordEvents(t sqlstore.Tx, outcomes []*asyncevents.Settlement) error {
 	n := len(outcomes)
-	ids, statuses, callbacks := make([]string, n), make([]string, n), make([]string, n)
+	ids, statuses, callbacks, histories := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	responses, attempts, waits := make(byteArrays, n), make([]int64, n), make([]int64, n)
 	for i, s := range outcomes {
-		ids[i], attempts[i] = s.CorrelationID, int64(s.Attempts)
+		ids[i], attempts[i], histories[i] = s.CorrelationID, int64(s.Attempts), s.History.String()
 		if s.Again != nil {
 			waits[i] = s.Again.After.Microseconds()
 			continue
 		}
 		statuses[i], callbacks[i], responses[i] = string(s.Status), string(s.Callback), s.Response
 	}
-	_, err := t.Exec(recordEvents, ids, statuses, responses, attempts, waits, callbacks)
+	_, err := t.Exec(recordEvents, ids, statuses, responses, attempts, histories, waits, callbacks)
 	return err
 }
 
 // RecordCallbacks implements sqlstore.Dialect.
 func (d *dialect) RecordCallbacks(t sqlstore.Tx, outcomes []*asyncevents.Settlement) error {
 	n := len(outcomes)
-	ids, callbacks := make([]string, n), make([]string, n)
+	ids, callbacks, histories := make([]string, n), make([]string, n), make([]string, n)
 	attempts, waits := make([]int64, n), make([]int64, n)
 	for i, s := range outcomes {
-		ids[i], attempts[i] = s.CorrelationID, int64(s.Attempts)
+		ids[i], attempts[i], histories[i] = s.CorrelationID, int64(s.Attempts), s.History.String()
 		if s.Again != nil {
 			waits[i] = s.Again.After.Microseconds()
 			continue
 		}
 		callbacks[i] = string(s.Callback)
 	}
-	_, err := t.Exec(recordCallbacks, ids, callbacks, attempts, waits)
+	_, err := t.Exec(recordCallbacks, ids, callbacks, attempts, histories, waits)
 	return err
 }
 
 // MoveBack implements sqlstore.Dialect.
 func (d *dialect) MoveBack(t sqlstore.Tx, dlq string, s sqlstore.Span) (moved int64, err error) {
-	statement := moveBack
+	statement, args := moveBack, []any{s.First, s.Last, s.Topic, s.Topic, s.Mark, s.Mark}
 	switch dlq {
 	case asyncevents.EventsQueue:
-		statement = moveEvents
+		statement, args = moveEvents, append(args, s.At)
 	case asyncevents.CallbacksQueue:
-		statement = moveCallbacks
+		statement, args = moveCallbacks, append(args, s.At)
 	}
-	err = sqlstore.One(t, []any{&moved}, statement,
-		s.First, s.Last, s.Topic, s.Topic, s.Mark, s.Mark, s.Mark)
+	err = sqlstore.One(t, []any{&moved}, statement, args...)
 	return moved, err
 }

@@ -47,18 +47,22 @@ CREATE INDEX {p}claims_until ON {s}{p}claims (topic, until);
 
 -- What became of every accepted event, and of its callback. Room is left in the pages for the outcome.
 CREATE TABLE {s}{p}events (
-	correlation_id      text    NOT NULL COLLATE "C" PRIMARY KEY,
-	body_hash           bytea   NOT NULL,
-	created_at          bigint  NOT NULL,
-	updated_at          bigint  NOT NULL,
-	next_attempt_at     bigint  NOT NULL DEFAULT 0,
-	callback_next_at    bigint  NOT NULL DEFAULT 0,
-	callback_updated_at bigint  NOT NULL DEFAULT 0,
-	attempts            integer NOT NULL DEFAULT 0,
-	callback_attempts   integer NOT NULL DEFAULT 0,
-	status              text    NOT NULL,
-	callback            text    NOT NULL DEFAULT '',
-	response            bytea
+	correlation_id       text    NOT NULL COLLATE "C" PRIMARY KEY,
+	body_hash            bytea   NOT NULL,
+	created_at           bigint  NOT NULL,
+	updated_at           bigint  NOT NULL,
+	next_attempt_at      bigint  NOT NULL DEFAULT 0,
+	callback_next_at     bigint  NOT NULL DEFAULT 0,
+	callback_updated_at  bigint  NOT NULL DEFAULT 0,
+	redriven_at          bigint  NOT NULL DEFAULT 0,
+	callback_redriven_at bigint  NOT NULL DEFAULT 0,
+	attempts             integer NOT NULL DEFAULT 0,
+	callback_attempts    integer NOT NULL DEFAULT 0,
+	status               text    NOT NULL,
+	callback             text    NOT NULL DEFAULT '',
+	response             bytea,
+	history              text,
+	callback_history     text
 ) WITH (fillfactor = 60);
 
 -- DLQs, each with the counter that numbers its entries, how many stand, and up to which they were exported.
@@ -151,16 +155,18 @@ CREATE INDEX {p}exports_queue ON {s}{p}exports (queue, id);
 CREATE INDEX {p}exports_running ON {s}{p}exports (id) WHERE state = 'running';
 
 CREATE TABLE {s}{p}audit (
-	id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	at      bigint NOT NULL,
-	actor   text   NOT NULL,
-	action  text   NOT NULL,
-	queue   text   NOT NULL,
-	target  text   NOT NULL,
-	count   bigint NOT NULL,
-	outcome text   NOT NULL,
-	detail  text   NOT NULL
+	id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	at             bigint NOT NULL,
+	actor          text   NOT NULL,
+	action         text   NOT NULL,
+	queue          text   NOT NULL,
+	target         text   NOT NULL,
+	correlation_id text   NOT NULL,
+	count          bigint NOT NULL,
+	outcome        text   NOT NULL,
+	detail         text   NOT NULL
 );
+CREATE INDEX {p}audit_event ON {s}{p}audit (correlation_id, id);
 `}
 
 const createVersion = `

@@ -7,6 +7,16 @@ import "github.com/redrive-go/redrive/backends/internal/sqlstore"
 // megabytes at once, and all commits waited behind them on the disk.
 const spread = `SELECT set_config('backend_flush_after', '256kB', true)`
 
+// relax has the commit of a transaction not wait until the log is on the disk. See
+// https://www.postgresql.org/docs/current/wal-async-commit.html: what was committed before what a crash left is there as well.
+const relax = `SET LOCAL synchronous_commit = off`
+
+// Relax implements sqlstore.Relaxing.
+func (d *dialect) Relax(t sqlstore.Tx) error {
+	_, err := t.Exec(relax)
+	return err
+}
+
 // Spread implements sqlstore.Spreading.
 func (d *dialect) Spread(t sqlstore.Tx) error {
 	_, err := t.Exec(spread)

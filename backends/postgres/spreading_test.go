@@ -12,10 +12,11 @@ import (
 	"github.com/redrive-go/redrive/dlq"
 )
 
-// watched is a database that notes what backend_flush_after was at the end of each transaction.
+// watched is a database that notes what a setting was at the end of each transaction.
 type watched struct {
 	*sqlstore.Server
-	seen []string
+	setting string
+	seen    []string
 }
 
 // Write implements sqlstore.Database.
@@ -24,14 +25,14 @@ func (w *watched) Write(ctx context.Context, work func(sqlstore.Tx) error) error
 		if err := work(t); err != nil {
 			return err
 		}
-		w.seen = append(w.seen, flushAfter(t))
+		w.seen = append(w.seen, settingOf(t, w.setting))
 		return nil
 	})
 }
 
-// flushAfter returns the setting, or why it could not be read.
-func flushAfter(t sqlstore.Tx) (setting string) {
-	if err := sqlstore.One(t, []any{&setting}, `SELECT current_setting('backend_flush_after')`); err != nil {
+// settingOf returns a setting, or why it could not be read.
+func settingOf(t sqlstore.Tx, name string) (setting string) {
+	if err := sqlstore.One(t, []any{&setting}, `SELECT current_setting(?)`, name); err != nil {
 		return err.Error()
 	}
 	return setting
@@ -41,7 +42,7 @@ func flushAfter(t sqlstore.Tx) (setting string) {
 func TestSpreadHoldsForChunks(t *testing.T) {
 	t.Parallel()
 	d := newTestDialect(t)
-	w := &watched{Server: d.db}
+	w := &watched{Server: d.db, setting: "backend_flush_after"}
 	b, _ := sqlstore.NewBackend(w, d, sqlstore.Parts{Flushers: 1})
 	store, name := b.DeadLetters, asyncevents.EventsQueue
 	require.NoError(t, store.Add(t.Context(), dlq.Entry{Queue: name, Topic: "t", MessageID: "1"}))
@@ -53,7 +54,7 @@ func TestSpreadHoldsForChunks(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, int64(1), erased)
 	assert.Equal(t, []string{"0", "0", "256kB", "256kB"}, w.seen)
-	assert.Equal(t, "0", flushAfter(d.db.Direct(t.Context())), "the connection is as it was")
+	assert.Equal(t, "0", settingOf(d.db.Direct(t.Context()), "backend_flush_after"), "the connection is as it was")
 }
 
 // fillEntries makes n events in the DLQ with that id.

@@ -14,15 +14,15 @@ const (
 	redriveMessages = `
 		INSERT INTO messages (id, redrives, uuid, metadata, history, payload)
 		SELECT id + ?1, redrives + 1, message_id,
-			CASE WHEN ?2 = '' THEN metadata WHEN length(metadata) = 2 THEN ?2 || '}' ELSE ?2 || ',' || substr(metadata, 2) END,
+			CASE WHEN length(metadata) = 2 THEN ?2 || '}' ELSE ?2 || ',' || substr(metadata, 2) END,
 			history, payload
 		FROM dead_letters WHERE id BETWEEN ?3 AND ?4 AND topic = ?5`
 	redriveEvents = `
-		UPDATE events SET status = 'retried', next_attempt_at = 0, updated_at = ? WHERE correlation_id IN (
-			SELECT correlation_id FROM dead_letters WHERE id BETWEEN ? AND ? AND topic = ?)`
+		UPDATE events SET status = 'retried', next_attempt_at = 0, updated_at = ?1, redriven_at = ?1 WHERE correlation_id IN (
+			SELECT correlation_id FROM dead_letters WHERE id BETWEEN ?2 AND ?3 AND topic = ?4)`
 	redriveCallbacks = `
-		UPDATE events SET callback = 'pending', callback_next_at = 0, callback_updated_at = ? WHERE correlation_id IN (
-			SELECT correlation_id FROM dead_letters WHERE id BETWEEN ? AND ? AND topic = ?)`
+		UPDATE events SET callback = 'pending', callback_next_at = 0, callback_updated_at = ?1, callback_redriven_at = ?1
+		WHERE correlation_id IN (SELECT correlation_id FROM dead_letters WHERE id BETWEEN ?2 AND ?3 AND topic = ?4)`
 	deleteEntries = `DELETE FROM dead_letters WHERE id BETWEEN ? AND ? AND topic = ?`
 )
 
@@ -77,12 +77,11 @@ func (d *dialect) MoveBack(t sqlstore.Tx, dlq string, s sqlstore.Span) (moved in
 	if _, err := t.Exec(updateTopic, s.Last-s.First+1, moved, topic.id); err != nil {
 		return 0, err
 	}
-	now := time.Now().UnixMicro()
 	switch dlq {
 	case asyncevents.EventsQueue:
-		_, err = t.Exec(redriveEvents, now, s.First, s.Last, s.Topic)
+		_, err = t.Exec(redriveEvents, s.At, s.First, s.Last, s.Topic)
 	case asyncevents.CallbacksQueue:
-		_, err = t.Exec(redriveCallbacks, now, s.First, s.Last, s.Topic)
+		_, err = t.Exec(redriveCallbacks, s.At, s.First, s.Last, s.Topic)
 	}
 	if err != nil {
 		return 0, err

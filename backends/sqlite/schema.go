@@ -51,18 +51,22 @@ CREATE INDEX deliveries_waiting ON deliveries (topic, due) WHERE claim = 0;
 
 -- What became of every accepted event, and of its callback.
 CREATE TABLE events (
-	correlation_id      TEXT    PRIMARY KEY,
-	body_hash           BLOB    NOT NULL,
-	status              TEXT    NOT NULL,
-	created_at          INTEGER NOT NULL,
-	updated_at          INTEGER NOT NULL,
-	attempts            INTEGER NOT NULL DEFAULT 0,
-	next_attempt_at     INTEGER NOT NULL DEFAULT 0,
-	callback            TEXT    NOT NULL DEFAULT '',
-	callback_attempts   INTEGER NOT NULL DEFAULT 0,
-	callback_next_at    INTEGER NOT NULL DEFAULT 0,
-	callback_updated_at INTEGER NOT NULL DEFAULT 0,
-	response            BLOB
+	correlation_id       TEXT    PRIMARY KEY,
+	body_hash            BLOB    NOT NULL,
+	status               TEXT    NOT NULL,
+	created_at           INTEGER NOT NULL,
+	updated_at           INTEGER NOT NULL,
+	attempts             INTEGER NOT NULL DEFAULT 0,
+	next_attempt_at      INTEGER NOT NULL DEFAULT 0,
+	redriven_at          INTEGER NOT NULL DEFAULT 0,
+	callback             TEXT    NOT NULL DEFAULT '',
+	callback_attempts    INTEGER NOT NULL DEFAULT 0,
+	callback_next_at     INTEGER NOT NULL DEFAULT 0,
+	callback_updated_at  INTEGER NOT NULL DEFAULT 0,
+	callback_redriven_at INTEGER NOT NULL DEFAULT 0,
+	response             BLOB,
+	history              TEXT,
+	callback_history     TEXT
 ) STRICT, WITHOUT ROWID;
 
 -- DLQs, each with the counter that numbers its entries, how many stand, and up to which they were exported.
@@ -152,16 +156,18 @@ CREATE TABLE exports (
 CREATE INDEX exports_queue ON exports (queue, id);
 
 CREATE TABLE audit (
-	id      INTEGER PRIMARY KEY AUTOINCREMENT,
-	at      INTEGER NOT NULL,
-	actor   TEXT    NOT NULL,
-	action  TEXT    NOT NULL,
-	queue   TEXT    NOT NULL,
-	target  TEXT    NOT NULL,
-	count   INTEGER NOT NULL,
-	outcome TEXT    NOT NULL,
-	detail  TEXT    NOT NULL
+	id             INTEGER PRIMARY KEY AUTOINCREMENT,
+	at             INTEGER NOT NULL,
+	actor          TEXT    NOT NULL,
+	action         TEXT    NOT NULL,
+	queue          TEXT    NOT NULL,
+	target         TEXT    NOT NULL,
+	correlation_id TEXT    NOT NULL,
+	count          INTEGER NOT NULL,
+	outcome        TEXT    NOT NULL,
+	detail         TEXT    NOT NULL
 ) STRICT;
+CREATE INDEX audit_event ON audit (correlation_id, id);
 `}
 
 // Errors of Open. They come wrapped with the path and what to do.

@@ -26,7 +26,7 @@ type action func(ctx context.Context, s *session, args []string) error
 // commands are all there are, in the order of the help.
 func commands() []command {
 	return slices.Concat(
-		[]command{queuesCommand, errorsCommand, listCommand, showCommand, retryCommand, editCommand},
+		[]command{queuesCommand, errorsCommand, listCommand, showCommand, eventCommand, retryCommand, editCommand},
 		jobCommands,
 		[]command{exportCommand, exportsCommand, importCommand, eraseCommand, erasedCommand, restoreCommand,
 			settingsCommand, auditCommand})

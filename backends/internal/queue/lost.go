@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/retry"
 )
@@ -43,16 +45,13 @@ func extended(claimed *Claimed, attempts int, reason error) retry.History {
 	if began.IsZero() {
 		began = time.Now()
 	}
-	history, _ := retry.ParseHistory(claimed.History)
+	delivery := retry.DeliveryOf(&message.Message{UUID: claimed.UUID, Metadata: claimed.Metadata})
+	delivery.Redrives = claimed.Redrives
+	delivery.History, _ = retry.ParseHistory(claimed.History)
 	for range attempts {
-		history = history.Append(retry.Attempt{
-			Number:     history.Last() + 1,
-			StartedAt:  began.UTC(),
-			DurationMS: time.Since(began).Milliseconds(),
-			Error:      reason.Error(),
-		})
+		delivery.History = delivery.Ended(began, reason.Error())
 	}
-	return history
+	return delivery.History
 }
 
 // spread is how much longer a message waits whose lease ran out. Those that were lost together, because one of them

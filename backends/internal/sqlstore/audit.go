@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -10,10 +11,11 @@ import (
 
 const (
 	insertAudit = `
-		INSERT INTO {audit} (at, actor, action, queue, target, count, outcome, detail) VALUES ({now}, ?, ?, ?, ?, ?, ?, ?)`
-	selectAudit = `
-		SELECT id, at, actor, action, queue, target, count, outcome, detail
-		FROM {audit} WHERE id < ? ORDER BY id DESC LIMIT ?`
+		INSERT INTO {audit} (at, actor, action, queue, target, correlation_id, count, outcome, detail)
+		VALUES ({now}, ?, ?, ?, ?, ?, ?, ?, ?)`
+	auditRows   = `SELECT id, at, actor, action, queue, target, correlation_id, count, outcome, detail FROM {audit}`
+	selectAudit = auditRows + ` WHERE id < ? ORDER BY id DESC LIMIT ?`
+	selectAbout = auditRows + ` WHERE correlation_id = ? AND id < ? ORDER BY id DESC LIMIT ?`
 )
 
 // Audit implements asyncevents.AuditLog.
@@ -28,8 +30,8 @@ func NewAudit(db Database, dialect Dialect) *Audit { return &Audit{db, dialect} 
 // Append implements asyncevents.AuditLog.
 func (l *Audit) Append(ctx context.Context, r asyncevents.AuditRow) error {
 	err := l.db.Write(ctx, func(t Tx) error {
-		_, err := t.Exec(insertAudit, text(r.Actor), text(r.Action), text(r.Queue), text(r.Target), r.Count, text(r.Outcome),
-			text(r.Detail))
+		_, err := t.Exec(insertAudit, text(r.Actor), text(r.Action), text(r.Queue), text(r.Target), text(r.CorrelationID), r.Count,
+			text(r.Outcome), text(r.Detail))
 		return err
 	})
 	if err != nil {
@@ -39,20 +41,21 @@ func (l *Audit) Append(ctx context.Context, r asyncevents.AuditRow) error {
 }
 
 // List implements asyncevents.AuditLog.
-func (l *Audit) List(ctx context.Context, before int64, limit int) (list []asyncevents.AuditRow, err error) {
-	if before == 0 {
-		before = math.MaxInt64
+func (l *Audit) List(ctx context.Context, q asyncevents.AuditQuery) (list []asyncevents.AuditRow, err error) {
+	statement, args := selectAudit, []any{cmp.Or(q.Before, math.MaxInt64), q.Limit}
+	if q.CorrelationID != "" {
+		statement, args = selectAbout, append([]any{q.CorrelationID}, args...)
 	}
 	err = l.db.Read(ctx, func(t Tx) error {
 		list = nil
 		return t.Query(func(row Scanner) error {
 			var r asyncevents.AuditRow
 			var at int64
-			err := row.Scan(&r.ID, &at, &r.Actor, &r.Action, &r.Queue, &r.Target, &r.Count, &r.Outcome, &r.Detail)
+			err := row.Scan(&r.ID, &at, &r.Actor, &r.Action, &r.Queue, &r.Target, &r.CorrelationID, &r.Count, &r.Outcome, &r.Detail)
 			r.At = FromMicros(at)
 			list = append(list, r)
 			return err
-		}, selectAudit, before, limit)
+		}, statement, args...)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: list the audit: %w", l.dialect.Name(), err)

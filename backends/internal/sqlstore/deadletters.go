@@ -147,6 +147,7 @@ func redriveMetadata(e dlq.Entry) message.Metadata {
 	}
 	delete(metadata, retry.MetadataJob) // the next redrive sets its own
 	delete(metadata, retry.MetadataSingleAttempt)
+	delete(metadata, retry.MetadataRedrivenAt)
 	if !e.AcceptedAt.IsZero() {
 		metadata[retry.MetadataAcceptedAt] = e.AcceptedAt.UTC().Format(time.RFC3339Nano)
 	}

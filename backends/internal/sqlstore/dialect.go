@@ -52,10 +52,27 @@ type Spreading interface {
 	Spread(t Tx) error
 }
 
+// Relaxing is a Dialect whose server can commit a transaction without waiting for the disk, in the order of all commits: any later
+// one that does wait makes it durable as well. For what begins anew by itself where it left off, a step of a retry job.
+type Relaxing interface {
+	// Relax has the commit of the transaction not wait.
+	Relax(t Tx) error
+}
+
+// relax is Relax where the dialect can, and nothing elsewhere.
+func relax(dialect Dialect, t Tx) error {
+	if relaxing, can := dialect.(Relaxing); can {
+		return relaxing.Relax(t)
+	}
+	return nil
+}
+
 // Span is the dead letters of one topic between two ids, both included.
 type Span struct {
 	Topic       string
 	First, Last int64
-	// Mark, when not empty, begins the JSON of the messages' metadata: a brace and a member, before theirs.
+	// At is when it is moved, in microseconds.
+	At int64
+	// Mark begins the JSON of the messages' metadata: a brace and some members, before theirs.
 	Mark string
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/backends/internal/gather"
+	"github.com/redrive-go/redrive/retry"
 )
 
 // maxEventBatch bounds how many calls of Accept or Settle share one unit of work: while one half of 256 callers is
@@ -26,7 +27,8 @@ const (
 		                 WHERE q.name = ? AND d.message_id = e.correlation_id), 0)`
 	selectEvent = `
 		SELECT e.body_hash, e.status, e.attempts, e.next_attempt_at, e.response, e.created_at, e.updated_at,
-		       e.callback, e.callback_attempts, e.callback_next_at, e.callback_updated_at,` + exported + `
+		       coalesce(e.history, ''), e.redriven_at, e.callback, e.callback_attempts, e.callback_next_at, e.callback_updated_at,
+		       coalesce(e.callback_history, ''), e.callback_redriven_at,` + exported + `
 		FROM {events} e WHERE e.correlation_id = ?`
 	selectReceipts = `
 		SELECT e.correlation_id, e.body_hash, e.status,` + exported + `
@@ -353,11 +355,11 @@ func (s *Events) Find(ctx context.Context, id string) (r asyncevents.Record, err
 func find(t Tx, id string) (asyncevents.Record, error) {
 	r := asyncevents.Record{CorrelationID: id}
 	var hash, response []byte
-	var status, callback string
-	var next, created, updated, callbackNext, callbackUpdated, exported int64
+	var status, history, callback, callbackHistory string
+	var next, created, updated, redriven, callbackNext, callbackUpdated, callbackRedriven, exported int64
 	err := One(t, []any{
 		&hash, &status, &r.Attempts, &next, &response, &created, &updated,
-		&callback, &r.Callback.Attempts, &callbackNext, &callbackUpdated, &exported,
+		&history, &redriven, &callback, &r.Callback.Attempts, &callbackNext, &callbackUpdated, &callbackHistory, &callbackRedriven, &exported,
 	}, selectEvent, asyncevents.EventsQueue, id)
 	if err != nil {
 		return r, err
@@ -367,5 +369,9 @@ func find(t Tx, id string) (asyncevents.Record, error) {
 	r.Response = json.RawMessage(response)
 	r.NextAttemptAt, r.CreatedAt, r.UpdatedAt = FromMicros(next), FromMicros(created), FromMicros(updated)
 	r.Callback.NextAttemptAt, r.Callback.UpdatedAt = FromMicros(callbackNext), FromMicros(callbackUpdated)
-	return r, nil
+	r.RedrivenAt, r.Callback.RedrivenAt = FromMicros(redriven), FromMicros(callbackRedriven)
+	if r.History, err = retry.ParseHistory(history); err == nil {
+		r.Callback.History, err = retry.ParseHistory(callbackHistory)
+	}
+	return r, err
 }

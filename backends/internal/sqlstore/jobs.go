@@ -138,8 +138,18 @@ func forgetJobs(t Tx, queue string) error {
 }
 
 // change loads the job of a DLQ, lets decide change it or refuse, and stores it.
-func (s *Jobs) change(ctx context.Context, what, queue string, decide func(*jobRow) error) (job retry.Job, err error) {
+func (s *Jobs) change(ctx context.Context, what, queue string, decide func(*jobRow) error) (retry.Job, error) {
+	return s.changeAfter(ctx, what, queue, func(Tx) error { return nil }, decide)
+}
+
+// changeAfter is change in a transaction that prepare has seen first.
+func (s *Jobs) changeAfter(
+	ctx context.Context, what, queue string, prepare func(Tx) error, decide func(*jobRow) error,
+) (job retry.Job, err error) {
 	err = s.db.Write(ctx, func(t Tx) error {
+		if err := prepare(t); err != nil {
+			return err
+		}
 		row, err := readJob(t, lockJob, queue)
 		if err != nil {
 			return err
@@ -203,7 +213,7 @@ func (s *Jobs) Resume(ctx context.Context, queue string) (retry.Job, error) {
 
 // Claim implements retry.Store.
 func (s *Jobs) Claim(ctx context.Context, queue, owner string, lease time.Duration) (retry.Job, error) {
-	return s.change(ctx, "claim", queue, func(j *jobRow) error {
+	return s.changeAfter(ctx, "claim", queue, func(t Tx) error { return relax(s.dialect, t) }, func(j *jobRow) error {
 		if j.State.Ended() || j.State == retry.StatePaused || j.owner != owner && j.leaseUntil > j.now {
 			return retry.ErrNoJob
 		}

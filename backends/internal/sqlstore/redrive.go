@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redrive-go/redrive/dlq"
 	"github.com/redrive-go/redrive/retry"
@@ -19,6 +20,11 @@ func (s *DeadLetters) Redrive(ctx context.Context, p dlq.RedriveParams) (redrive
 	var spans []Span
 	var d held
 	err = s.db.Write(ctx, func(t Tx) (err error) {
+		if p.Job != "" {
+			if err := relax(s.dialect, t); err != nil {
+				return err
+			}
+		}
 		if d, err = s.holdSpreading(t, p.Queue); err == nil {
 			redriven, spans, err = s.redrive(t, d, p)
 		}
@@ -58,7 +64,7 @@ func (s *DeadLetters) redrive(
 			return redriven, nil, err
 		}
 	}
-	leaving, mark := causes{}, markOf(&p)
+	leaving, mark := causes{}, markOf(&p, d.now)
 	for _, sp := range spans {
 		if p.Full {
 			if redriven.Entries, err = appendEntries(t, redriven.Entries, p.Queue, sp); err != nil {
@@ -68,7 +74,7 @@ func (s *DeadLetters) redrive(
 		if err := leaving.add(t, countCausesOf, sp.First, sp.Last, sp.Topic); err != nil {
 			return redriven, nil, err
 		}
-		sp.Mark = mark
+		sp.Mark, sp.At = mark, d.now
 		moved, err := s.dialect.MoveBack(t, p.Queue, sp)
 		if err != nil {
 			return redriven, nil, err
@@ -87,18 +93,15 @@ func (s *DeadLetters) redrive(
 	return redriven, spans, err
 }
 
-// markOf has messages carry the retry job that moves them, and what it grants them. The id of a job is a UUID, so it needs no
-// escaping.
-func markOf(p *dlq.RedriveParams) string {
-	var members []string
+// markOf has messages carry when they are moved, the retry job that does it, and what it grants them. The id of a job is a UUID, so
+// it needs no escaping.
+func markOf(p *dlq.RedriveParams, at int64) string {
+	members := []string{`"` + retry.MetadataRedrivenAt + `":"` + FromMicros(at).Format(time.RFC3339Nano) + `"`}
 	if p.Job != "" {
 		members = append(members, `"`+retry.MetadataJob+`":"`+p.Job+`"`)
 	}
 	if p.SingleAttempt {
 		members = append(members, `"`+retry.MetadataSingleAttempt+`":"true"`)
-	}
-	if members == nil {
-		return ""
 	}
 	return "{" + strings.Join(members, ",")
 }

@@ -77,7 +77,7 @@ func (s *Events) acceptQuickly(ctx context.Context, topic string, batch []*accep
 // isFinish is whether a call only ends its message and says what became of its event.
 func (c *settling) isFinish() bool {
 	return c.claim != nil && c.Queue == asyncevents.EventsQueue && c.Again == nil && c.DeadLetter == nil && c.Publish == nil &&
-		c.Job == ""
+		c.Job == "" && c.History == nil
 }
 
 // finish settles calls that the shortcut can do.
