@@ -41,6 +41,7 @@ func (p *persistent) start(s *asyncevents.Service, senders int) {
 					time.Sleep(5 * time.Millisecond)
 				}
 				p.accepted.Add(1)
+				time.Sleep(breath)
 			}
 		})
 	}
@@ -154,7 +155,7 @@ func assertGaps(t *testing.T, at []time.Time, shortest, longest time.Duration) {
 func TestForeignTransactions(t *testing.T) {
 	const rounds = 5
 	onEachServer(t, func(t *testing.T, d *database) {
-		each := soak.Long(1_000, 10_000)
+		each := soak.Long(300, 10_000)
 		var seen starts
 		s, _ := run(t, d.open(t), working(&seen, 0), nil)
 		awaitStatus(t, s, acceptMany(t, s, "before", 1, bare)[0], asyncevents.StatusProcessed)

@@ -62,6 +62,9 @@ func TestServerFaults(t *testing.T) {
 	})
 }
 
+// breath is what clients pause between events: what a fault does shows without a full load.
+var breath = soak.Long(5*time.Millisecond, 0)
+
 // posting is a load of POSTs, each sent again with its key until it is accepted.
 type posting struct {
 	t        *testing.T
@@ -88,6 +91,7 @@ func (p *posting) start(clients int) {
 					time.Sleep(20 * time.Millisecond)
 				}
 				p.accepted.Add(1)
+				time.Sleep(breath)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -12,32 +13,34 @@ import (
 	"github.com/redrive-go/redrive/internal/testserver"
 )
 
-// A broker fails, and the program is told to take events directly or into an outbox. The cases follow one another on one broker, since
-// it takes long to start.
+// A broker fails, and the program has an outbox or not. The cases follow one another on one broker, since it takes long to start; in
+// the short form each of the faults meets one of the two.
 func TestBrokerFaults(t *testing.T) {
 	t.Parallel()
 	broker := testserver.PrivateRabbitMQ(t)
-	for name, c := range map[string]struct {
-		flags     []string
-		meanwhile int // the answer to an event while there is no broker
-	}{
-		"direct": {nil, http.StatusServiceUnavailable},
-		"outbox": {[]string{"-outbox"}, http.StatusAccepted},
-	} {
-		flags := func(t *testing.T, of string) []string {
-			return brokerFlags(t, broker.DSN(), append(c.flags, "-queue-prefix", name+"-"+of+"-")...)
+	for n, outbox := range []bool{false, true} {
+		meanwhile, flags := http.StatusServiceUnavailable, []string{}
+		if outbox {
+			meanwhile, flags = http.StatusAccepted, []string{"-outbox"}
 		}
-		require.True(t, t.Run(name+"/away at start", func(t *testing.T) {
-			awayAtStart(t, broker, c.meanwhile, flags(t, "away")...)
-		}))
-		require.True(t, t.Run(name+"/killed under load", func(t *testing.T) {
-			brokerKilledUnderLoad(t, broker, c.meanwhile, flags(t, "killed"))
-		}))
+		for m, fault := range []struct {
+			name string
+			test func(t *testing.T, broker *testserver.Server, meanwhile int, flags ...string)
+		}{{"away at start", awayAtStart}, {"killed under load", brokerKilledUnderLoad}} {
+			if n != m && !soak.On() {
+				continue
+			}
+			require.True(t, t.Run(fmt.Sprintf("%s, outbox=%v", fault.name, outbox), func(t *testing.T) {
+				own := append(flags, "-queue-prefix", fmt.Sprintf("%d%d-", n, m))
+				fault.test(t, broker, meanwhile, brokerFlags(t, broker.DSN(), own...)...)
+			}))
+		}
 	}
 }
 
-// A broker that is killed loses nothing. Meanwhile intake answers in time, and says when to come again if it takes nothing.
-func brokerKilledUnderLoad(t *testing.T, broker *testserver.Server, meanwhile int, flags []string) {
+// brokerKilledUnderLoad has the broker killed, which loses nothing. Until it is back, events are answered in time with a status, which
+// says when to come again if it refuses them.
+func brokerKilledUnderLoad(t *testing.T, broker *testserver.Server, meanwhile int, flags ...string) {
 	kills := soak.Long(1, 10)
 	r := launchTrial(t, 1, flags, "-lease", "10s")
 	doubled, _ := r.run(t, soak.Long(1_000, 10_000), kills, func() { restart(t, broker) })
