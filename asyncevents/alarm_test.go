@@ -21,6 +21,7 @@ type watched struct {
 	err    error
 	alarms []Alarm
 	log    strings.Builder
+	raised raisedAlarms
 }
 
 func (d *watched) watch(t *testing.T, a Alarms) *watch {
@@ -31,7 +32,7 @@ func (d *watched) watch(t *testing.T, a Alarms) *watch {
 	return &watch{
 		Alarms: a, queue: EventsQueue, told: map[AlarmKind]time.Time{}, log: slog.New(slog.NewTextHandler(&d.log, nil)),
 		stat:      func(context.Context, string) (dlq.Stats, error) { return d.stats, d.err },
-		telemetry: telemetry, tell: func(_ context.Context, alarm Alarm) { d.alarms = append(d.alarms, alarm) },
+		telemetry: telemetry, raised: &d.raised, tell: func(_ context.Context, alarm Alarm) { d.alarms = append(d.alarms, alarm) },
 	}
 }
 
@@ -63,8 +64,11 @@ func TestAlarmsAreToldOnce(t *testing.T) {
 		assert.Empty(t, at(100))
 		d.stats.OldestAt = time.Now().Add(-2 * time.Hour)
 		assert.Equal(t, []string{"+age"}, at(100))
+		require.Len(t, d.raised.list(), 1)
+		assert.Equal(t, AlarmAge, d.raised.list()[0].Kind)
 		d.stats.OldestAt = time.Time{}
 		assert.Equal(t, []string{"-age"}, at(0))
+		assert.Empty(t, d.raised.list())
 		assert.Equal(t, 4, strings.Count(d.log.String(), "level=WARN"))
 	})
 }

@@ -31,10 +31,12 @@ func TestAlarms(t *testing.T) {
 	assert.True(t, (<-heard).Raised)
 	awaitDead(t, s, asyncevents.EventsQueue, 5)
 	points := collect(t, reader)
+	assert.Equal(t, asyncevents.AlarmDepth, s.Alarms()[0].Kind)
 	assert.InDelta(t, 1, points["redrive.dlq.alarm{events,depth}"], 0)
 	assert.InDelta(t, 0, points["redrive.dlq.alarm{callbacks,depth}"], 0)
 	assert.Contains(t, points, "redrive.dlq.alarm{callbacks,unknown}")
 	assert.NotContains(t, points, "redrive.dlq.alarm{events,age}", "it has no limit")
 	require.NoError(t, stop())
 	assert.Empty(t, heard)
+	assert.Empty(t, s.Alarms(), "nobody looks any more")
 }

@@ -34,6 +34,8 @@ type Backend struct {
 	Exports export.Catalog
 	// Audit keeps what people did through the management.
 	Audit AuditLog
+	// Traffic remembers what went through the queues; nil where the backend does not, and then the pages show no history.
+	Traffic TrafficLog
 	// Backlog returns how many messages of a topic wait, are delayed and are in flight; nil where the transport cannot
 	// tell.
 	Backlog func(ctx context.Context, topic string) (Backlog, error)

@@ -24,7 +24,7 @@ var errHeld = errors.New("the transport did not take back in time what it had de
 var errStopped = errors.New("the transport stopped delivering")
 
 // Run processes events, sends callbacks, does the work of retry jobs and exports, purges what was erased, forgets what is
-// long done, and watches for alarms, until ctx ends. Then it takes no more events, waits up to ShutdownTimeout for running
+// long done, watches for alarms, and notes the traffic, until ctx ends. Then it takes no more events, waits up to ShutdownTimeout for running
 // processors, and stores their outcomes. It returns nil after a clean drain; an error when processors had to be left behind (their
 // events are tried again) or when it could not go on.
 // It returns ErrRunning while another call runs. A store that cannot be reached is waited for.
@@ -48,6 +48,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Go(func() error { return s.purge(ctx) })
 	group.Go(func() error { return s.forget(ctx) })
 	group.Go(func() error { return s.watch(ctx) })
+	group.Go(func() error { return s.noteTraffic(ctx) })
 	group.Go(func() error { return d.run(ctx) })
 	if err := errors.Join(group.Wait(), s.sender.Close()); err != nil {
 		return fmt.Errorf("asyncevents: run: %w", err)

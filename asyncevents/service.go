@@ -32,6 +32,7 @@ type Service struct {
 	waiters   *waiters
 	rates     *rateLimiter
 	depth     *queueLimiter
+	raised    raisedAlarms
 	running   atomic.Bool
 }
 
@@ -146,6 +147,9 @@ func (s *Service) Exports() *export.Exporter { return s.exports }
 
 // Callbacks sends the callbacks. Its Reload changes secrets and trusted sites while the service runs. Run closes it.
 func (s *Service) Callbacks() *callback.Sender { return s.sender }
+
+// Alarms returns the alarms that are raised, as this replica saw them last: none before Run, and without Config.Alarms.
+func (s *Service) Alarms() []Alarm { return s.raised.list() }
 
 // Audit is what people did through the management.
 func (s *Service) Audit() AuditLog { return s.backend.Audit }

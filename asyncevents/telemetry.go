@@ -37,6 +37,7 @@ type telemetry struct {
 	duration metric.Float64Histogram
 	latency  metric.Float64Histogram
 	alarms   metric.Int64Gauge
+	tallies  map[string]*tally // of each queue
 
 	// What is the same for every event is made once: an attribute set is dear to make.
 	acceptSpan  []trace.SpanStartOption
@@ -56,6 +57,10 @@ func newTelemetry(s *Service) (*telemetry, error) {
 		labels:      map[label][]metric.AddOption{},
 		buckets:     map[label][]metric.RecordOption{},
 		gauges:      map[label][]metric.ObserveOption{},
+		tallies:     map[string]*tally{},
+	}
+	for _, queue := range Queues() {
+		t.tallies[queue] = &tally{}
 	}
 	for l, option := range newLabels() {
 		t.labels[l] = []metric.AddOption{option}
@@ -125,7 +130,7 @@ func (t *telemetry) endAccept(ctx context.Context, span trace.Span, accepted Acc
 	case accepted.Replayed:
 		outcome = outcomeReplayed
 	}
-	t.accepted.Add(ctx, 1, t.labels[label{outcome: outcome}]...)
+	t.cameIn(ctx, outcome, 1)
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("redrive.correlation_id", accepted.CorrelationID),
 			attribute.String("redrive.outcome", outcome))
@@ -150,7 +155,14 @@ func (t *telemetry) acceptedAll(ctx context.Context, results []Result) {
 		}
 	}
 	for outcome, n := range counts {
-		t.accepted.Add(ctx, n, t.labels[label{outcome: outcome}]...)
+		t.cameIn(ctx, outcome, n)
+	}
+}
+
+func (t *telemetry) cameIn(ctx context.Context, outcome string, n int64) {
+	t.accepted.Add(ctx, n, t.labels[label{outcome: outcome}]...)
+	if outcome == outcomeAccepted {
+		t.tallies[EventsQueue].accepted.Add(n)
 	}
 }
 
@@ -185,6 +197,7 @@ func (t *telemetry) endAttempt(
 	ctx context.Context, span trace.Span, queue string, started time.Time, s *Settlement, err error, stored bool,
 ) {
 	outcome := outcomeOf(s, stored)
+	t.tallies[queue].attempted(outcome)
 	t.attempts.Add(ctx, 1, t.labels[label{queue, outcome}]...)
 	t.duration.Record(ctx, time.Since(started).Seconds(), t.buckets[label{queue, outcome}]...)
 	if err != nil && outcome != outcomePostponed {

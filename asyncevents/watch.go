@@ -15,6 +15,7 @@ func (s *Service) watch(ctx context.Context) error {
 	if s.cfg.Alarms == nil {
 		return nil
 	}
+	defer s.raised.clear()
 	h := newHerald(s.cfg.Alarms.Notify, s.cfg.Logger)
 	var telling sync.WaitGroup
 	telling.Go(func() { h.run(ctx) })
@@ -23,7 +24,7 @@ func (s *Service) watch(ctx context.Context) error {
 	for _, queue := range Queues() {
 		watches = append(watches, &watch{
 			Alarms: *s.cfg.Alarms, queue: queue, stat: s.letters.Stat, log: s.cfg.Logger,
-			telemetry: s.telemetry, tell: h.hand, told: map[AlarmKind]time.Time{},
+			telemetry: s.telemetry, raised: &s.raised, tell: h.hand, told: map[AlarmKind]time.Time{},
 		})
 	}
 	ticker := time.NewTicker(cmp.Or(s.cfg.Alarms.Interval, DefaultAlarmInterval))
@@ -47,6 +48,7 @@ type watch struct {
 	stat      func(context.Context, string) (dlq.Stats, error)
 	log       *slog.Logger
 	telemetry *telemetry
+	raised    *raisedAlarms
 	tell      func(context.Context, Alarm)
 	told      map[AlarmKind]time.Time // when an alarm that is raised was last told
 	blind     int                     // looks in a row that failed
@@ -109,6 +111,8 @@ func (w *watch) judge(ctx context.Context, kind AlarmKind, value, limit float64)
 	raised := value > limit || held && value > limit*alarmClear
 	w.telemetry.alarm(ctx, w.queue, kind, raised)
 	now := time.Now()
+	alarm := Alarm{Queue: w.queue, Kind: kind, Raised: raised, Value: value, Limit: limit, At: now.UTC()}
+	w.raised.note(alarm)
 	if raised == held && (!raised || w.Repeat == 0 || now.Sub(told) < w.Repeat) {
 		return
 	}
@@ -117,7 +121,6 @@ func (w *watch) judge(ctx context.Context, kind AlarmKind, value, limit float64)
 	} else {
 		delete(w.told, kind)
 	}
-	alarm := Alarm{Queue: w.queue, Kind: kind, Raised: raised, Value: value, Limit: limit, At: now.UTC()}
 	w.log.WarnContext(ctx, alarm.String(), "queue", w.queue, "kind", kind, "raised", raised, "value", value, "limit", limit)
 	w.tell(ctx, alarm)
 }

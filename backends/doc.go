@@ -5,7 +5,7 @@
 // # Backend
 //
 // Open or New returns an [asyncevents.Backend]: a transport (Publisher, Subscriber) and stores (Events, DeadLetters,
-// Jobs, Exports, Audit). All of it may be used from any number of goroutines and, where data outlives the process, from
+// Jobs, Exports, Audit, Traffic). All of it may be used from any number of goroutines and, where data outlives the process, from
 // any number of processes. A call whose context has ended may be refused, and then changes nothing. An error other
 // than the documented sentinels means that the store could not be used, and that nothing was changed unless the answer to a
 // commit got lost: whoever tries again changes nothing twice. What a caller hands in or gets is its own: changing it changes
@@ -72,8 +72,8 @@
 //
 // # Stores
 //
-// [asyncevents.Store], [dlq.Store], [retry.Store], [export.Catalog] and [asyncevents.AuditLog] say what their methods
-// promise. Times are the store's own clock, so that replicas with different ones agree about leases and delays. Ids of
+// [asyncevents.Store], [dlq.Store], [retry.Store], [export.Catalog], [asyncevents.AuditLog] and [asyncevents.TrafficLog] say what
+// their methods promise. A Service does without the last, and then shows no history; the suite does not. Times are the store's own clock, so that replicas with different ones agree about leases and delays. Ids of
 // dead letters and audit rows grow; an id is never used twice.
 package backends
 

@@ -83,8 +83,7 @@ func (f *fake) List(_ context.Context, p dlq.ListParams) ([]dlq.Entry, error) {
 	}
 	var out []dlq.Entry
 	for _, e := range f.entries {
-		meant := e.Queue == p.Queue && e.ID > p.After && (p.UpTo == 0 || e.ID <= p.UpTo) && (p.ID == 0 || p.ID == e.ID) &&
-			p.Meets(&e, e.Failure.Signature)
+		meant := e.Queue == p.Queue && e.ID > p.After && (p.UpTo == 0 || e.ID <= p.UpTo) && p.Meets(&e, e.Failure.Signature)
 		if meant && len(out) < p.Limit {
 			out = append(out, e)
 		}

@@ -20,12 +20,16 @@ const (
 	MaxFilterText = 1024
 	// MaxAttributes is the largest number of attributes that a Filter compares.
 	MaxAttributes = 16
+	// MaxIDs is the largest number of entries that a Filter names: those of a page.
+	MaxIDs = MaxPage
 )
 
 // Filter says which entries of a DLQ are meant: those to which everything applies that is set. The zero value means all of them.
 //
-// CorrelationID, Signature, From and To are looked up. For what else is set, entries are read one after the other.
+// IDs, CorrelationID, Signature, From and To are looked up. For what else is set, entries are read one after the other.
 type Filter struct {
+	// IDs are the entries themselves, in any order, as somebody selected them. Those that are not there (any more) are passed over.
+	IDs IDs `json:"ids,omitempty"`
 	// CorrelationID is the event that the entry belongs to.
 	CorrelationID string `json:"correlation_id,omitempty"`
 	// Signature is the cause of the failure, as Failure.Signature and Group name it.
@@ -62,6 +66,12 @@ func (f *Filter) Validate() error {
 			faults = append(faults, fmt.Errorf("%s must have at most %d bytes, not %d", name, MaxFilterText, len(text)))
 		}
 	}
+	if len(f.IDs) > MaxIDs {
+		faults = append(faults, fmt.Errorf("ids must be at most %d, not %d", MaxIDs, len(f.IDs)))
+	}
+	if len(f.IDs) > 0 && slices.Min(f.IDs) < 1 {
+		faults = append(faults, fmt.Errorf("ids must be positive, not %d", slices.Min(f.IDs)))
+	}
 	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
 		faults = append(faults, errors.New("from must be before to"))
 	}
@@ -78,7 +88,7 @@ func (f *Filter) Validate() error {
 
 // IsZero is whether the filter means all entries.
 func (f *Filter) IsZero() bool {
-	return f.isLookup() && f.CorrelationID == "" && f.Signature == "" && f.From.IsZero() && f.To.IsZero()
+	return f.isLookup() && len(f.IDs) == 0 && f.CorrelationID == "" && f.Signature == "" && f.From.IsZero() && f.To.IsZero()
 }
 
 // isLookup is whether a store finds what is meant without reading anything else.
@@ -162,7 +172,8 @@ func (f *Filter) Select(entries iter.Seq2[Entry, error]) iter.Seq2[Entry, error]
 
 // lookup is what of the filter a store looks up.
 func (f *Filter) lookup() ListParams {
-	return ListParams{CorrelationID: f.CorrelationID, Signature: f.Signature, From: f.From, To: f.To}
+	ids := slices.Compact(slices.Sorted(slices.Values(f.IDs)))
+	return ListParams{IDs: ids, CorrelationID: f.CorrelationID, Signature: f.Signature, From: f.From, To: f.To}
 }
 
 func (m *matcher) inFailure(e *Entry, text string) bool {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/retry"
 )
 
 // found is the message ids of what a filter finds among entries with odd payloads.
@@ -89,6 +90,7 @@ func TestFilterValidate(t *testing.T) {
 	for name, filter := range map[string]dlq.Filter{
 		"q must have": {Text: long}, "error must have": {Error: long}, "correlation_id must have": {CorrelationID: long},
 		"from must be before to": {From: now, To: now}, "attributes must be": {Attributes: many},
+		"ids must be at most": {IDs: make(dlq.IDs, dlq.MaxIDs+1)}, "ids must be positive": {IDs: dlq.IDs{1, 0}},
 		"an attribute's path": {Attributes: map[string]string{"": "x"}},
 	} {
 		require.ErrorContains(t, filter.Validate(), name)
@@ -106,17 +108,62 @@ func TestFilterCriteria(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, text)
 	filter := dlq.Filter{
-		Text: "a", From: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC), Attributes: map[string]string{"x.y": "1"},
+		IDs: dlq.IDs{1 << 60, 2}, Text: "a", From: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC), Attributes: map[string]string{"x.y": "1"},
 	}
 	text, err = filter.Criteria()
 	require.NoError(t, err)
 	back, err := dlq.ParseCriteria(text)
 	require.NoError(t, err)
 	assert.Equal(t, filter, back)
-	for _, bad := range []string{`{"other":1}`, `{"q":1}`, `[]`, `x`} {
+	assert.Contains(t, text, `"ids":["1152921504606846976","2"]`)
+	for _, bad := range []string{`{"other":1}`, `{"ids":[1]}`, `{"ids":["x"]}`, `{"q":1}`, `[]`, `x`} {
 		_, err = dlq.ParseCriteria(bad)
 		require.Error(t, err, bad)
 	}
+}
+
+// Entries that were selected are found, counted, exported, moved and erased, and no others: those that are gone are passed over, and one
+// that is named twice is one.
+func TestSelectedEntries(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	for range 3000 {
+		f.add(dlq.Entry{Queue: "events"})
+	}
+	m, all := dlq.NewManager(f, quiet), f.all()
+	filter := dlq.Filter{IDs: dlq.IDs{all[2500].ID, all[7].ID, all[7].ID, 1 << 40}}
+	want := []dlq.Entry{all[7], all[2500]}
+	page, err := m.List(t.Context(), "events", dlq.Query{Filter: filter})
+	require.NoError(t, err)
+	assert.Equal(t, want, page.Entries)
+	assert.True(t, page.Complete)
+	var exported []dlq.Entry
+	for entry, err := range filter.Select(func(yield func(dlq.Entry, error) bool) {
+		for _, e := range all {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}) {
+		require.NoError(t, err)
+		exported = append(exported, entry)
+	}
+	assert.Equal(t, want, exported)
+	criteria, err := filter.Criteria()
+	require.NoError(t, err)
+	total, upTo, err := m.Bound(t.Context(), "events", criteria)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, total)
+	moved, err := m.Move(t.Context(), retry.Batch{Queue: "events", Criteria: criteria, UpTo: upTo, Limit: 1})
+	require.NoError(t, err)
+	assert.Equal(t, retry.Moved{Count: 1, After: all[7].ID}, moved)
+	var differs *dlq.CountError
+	_, err = m.Erase(t.Context(), "events", filter, 2)
+	require.ErrorAs(t, err, &differs, "one of them was moved")
+	erased, err := m.Erase(t.Context(), "events", filter, 1)
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, erased)
+	assert.Len(t, f.all(), 2998)
 }
 
 // A search reads so much for a page and no more, says so, and finds everything in the end, each entry once.

@@ -268,7 +268,7 @@ func (im *importer) redrive(ctx context.Context, ids []int64, open map[string]in
 		if id <= 0 {
 			continue
 		}
-		entries, err := im.manager.store.List(ctx, ListParams{Queue: im.params.Queue, ID: id, Limit: 1})
+		entries, err := im.manager.store.List(ctx, ListParams{Queue: im.params.Queue, IDs: []int64{id}, Limit: 1})
 		if err != nil {
 			return 0, fmt.Errorf("look up entry %d: %w", id, err)
 		}

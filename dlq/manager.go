@@ -36,7 +36,7 @@ func (m *Manager) Get(ctx context.Context, queue string, id int64) (Entry, error
 	if id <= 0 { // 0 would ask the store for any entry
 		return Entry{}, fmt.Errorf("dlq: get entry %d of %s: %w", id, queue, ErrNotFound)
 	}
-	entries, err := m.store.List(ctx, ListParams{Queue: queue, ID: id, Limit: 1})
+	entries, err := m.store.List(ctx, ListParams{Queue: queue, IDs: []int64{id}, Limit: 1})
 	if err == nil && len(entries) == 0 {
 		err = ErrNotFound
 	}

@@ -3,6 +3,7 @@ package dlq
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -52,8 +53,8 @@ type Store interface {
 type ListParams struct {
 	// Queue names the DLQ.
 	Queue string
-	// ID, when not 0, asks for that one entry.
-	ID int64
+	// IDs, when there are any, asks for those entries. They are in ascending order.
+	IDs []int64
 	// After asks for entries with a larger id.
 	After int64
 	// UpTo, when not 0, asks for entries with an id of at most that.
@@ -66,13 +67,19 @@ type ListParams struct {
 	Limit int
 }
 
-// Meets is whether an entry is of the event, the cause and the time that are asked for: for stores that do not look that up. signature
-// returns that of its failure, and is called only where it matters.
+// Meets is whether an entry is among the named ones, and of the event, the cause and the time that are asked for: for stores that do
+// not look that up. signature returns that of its failure, and is called only where it matters.
 func (p *ListParams) Meets(e *Entry, signature func() string) bool {
-	return (p.CorrelationID == "" || p.CorrelationID == e.CorrelationID) &&
+	return p.names(e.ID) &&
+		(p.CorrelationID == "" || p.CorrelationID == e.CorrelationID) &&
 		(p.From.IsZero() || !e.CreatedAt.Before(p.From)) &&
 		(p.To.IsZero() || e.CreatedAt.Before(p.To)) &&
 		(p.Signature == "" || p.Signature == signature())
+}
+
+func (p *ListParams) names(id int64) bool {
+	_, named := slices.BinarySearch(p.IDs, id)
+	return named || len(p.IDs) == 0
 }
 
 // Selection says which entries leave a DLQ: those in IDs, or else the oldest Limit entries with an id of at most UpTo.

@@ -18,6 +18,8 @@ var doable = map[string]struct {
 	// query and body are the call's, form that of a page.
 	query, body string
 	form        url.Values
+	// upload is whether the form brings a file.
+	upload bool
 }{
 	"POST queues/{queue}/erase":         {form: url.Values{"confirm": {"3"}}},
 	"DELETE api/queues/{queue}/entries": {query: "?confirm=3"},
@@ -43,6 +45,8 @@ var doable = map[string]struct {
 	"POST queues/{queue}/erased/restore":     {},
 	"POST api/queues/{queue}/erased/restore": {},
 	"POST api/queues/{queue}/import":         {query: "?to=dlq"},
+
+	"POST queues/{queue}/import": {query: "?to=dlq", form: url.Values{}, upload: true},
 
 	"POST queues/{queue}/entries/{id}/edit":     {form: url.Values{"payload": {`{"edited":true}`}, "step": {"retry"}}},
 	"POST api/queues/{queue}/entries/{id}/edit": {body: `{"payload":{"edited":true}}`},
@@ -112,6 +116,11 @@ func TestEachActionLeavesOneRow(t *testing.T) {
 				path, body, headers := pathTo(route, id)+how.query, how.body, test.headers
 				if how.form != nil {
 					body, headers = how.form.Encode(), append([]string{"Content-Type", "application/x-www-form-urlencoded"}, headers...)
+				}
+				if how.upload {
+					var kind string
+					body, kind = fileForm(t, "")
+					headers[1] = kind
 				}
 				got := b.do(route.method, path, body, headers...)
 				require.Len(t, b.audit(), rows+1, "%s: %s", try, got.text)

@@ -17,7 +17,13 @@ const (
 	paramConfirm = "confirm"
 	paramBefore  = "before"
 	paramFlash   = "flash"
+	paramAll     = "all"
 	paramCount   = "count"
+	// paramFlashCount is the number in a flash.
+	paramFlashCount = "n"
+
+	// paramSelected is sent by the form in which entries are selected: then there have to be some.
+	paramSelected = "selected"
 )
 
 // call is one request on its way.

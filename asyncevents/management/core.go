@@ -2,6 +2,7 @@ package management
 
 import (
 	"context"
+	"time"
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/dlq"
@@ -26,6 +27,10 @@ type core struct {
 	topic func(queue string) string
 	// backlog is how many messages wait in a main queue; false where the transport cannot tell.
 	backlog func(ctx context.Context, queue string) (asyncevents.Backlog, bool, error)
+	// traffic is what went through a queue since a time, by the minute.
+	traffic func(ctx context.Context, queue string, from time.Time) ([]asyncevents.Traffic, error)
+	// alarms are those that hold.
+	alarms func() []asyncevents.Alarm
 }
 
 func newCore(service *asyncevents.Service) *core {
@@ -38,5 +43,7 @@ func newCore(service *asyncevents.Service) *core {
 		erase:   service.EraseDeadLetters,
 		topic:   service.Topic,
 		backlog: service.Backlog,
+		traffic: service.Traffic,
+		alarms:  service.Alarms,
 	}
 }

@@ -115,6 +115,7 @@ func entryPage(c *call) (answer, error) {
 		return nil, err
 	}
 	view := entryView{Entry: c.shown(stored)[0]}
+	view.Shown = newEntryPayload(view.Payload, c.r.URL.Query().Has(paramAll))
 	original, err := c.compared(&stored)
 	if err == nil {
 		view.Original = &original
@@ -127,6 +128,8 @@ func entryPage(c *call) (answer, error) {
 // entryView is an entry on a page of its own.
 type entryView struct {
 	dlq.Entry
+	// Shown is its payload, or the beginning of it.
+	Shown entryPayload
 	// Original is the entry as it was before its message was edited; nil where it was not.
 	Original *heldJSON
 }

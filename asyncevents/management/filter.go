@@ -14,6 +14,7 @@ import (
 
 // What makes a filter, as parameters and as fields of a body. As a parameter an attribute is "path=value", and there may be several.
 const (
+	filterIDs           = "ids"
 	filterCorrelationID = "correlation_id"
 	filterSignature     = "signature"
 	filterError         = "error"
@@ -31,11 +32,11 @@ const (
 // filterParams are the parameters of a filter, filterFields the fields of a body with one.
 var (
 	filterParams = []string{
-		filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttribute,
+		filterIDs, filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttribute,
 		filterJob, filterMinRedrives, filterMaxRedrives, filterFrom, filterTo,
 	}
 	filterFields = []string{
-		filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttributes,
+		filterIDs, filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttributes,
 		filterJob, filterMinRedrives, filterMaxRedrives, filterFrom, filterTo,
 	}
 )
@@ -45,6 +46,9 @@ func filterOf(params url.Values) (f dlq.Filter, err error) {
 	f = dlq.Filter{
 		CorrelationID: params.Get(filterCorrelationID), Signature: params.Get(filterSignature), Error: params.Get(filterError),
 		Text: params.Get(filterText), Action: params.Get(filterAction), Job: params.Get(filterJob),
+	}
+	if f.IDs, err = idsOf(params); err != nil {
+		return f, err
 	}
 	for _, pair := range params[filterAttribute] {
 		if pair == "" {
@@ -70,6 +74,21 @@ func filterOf(params url.Values) (f dlq.Filter, err error) {
 	}
 	f.To, err = momentOf(params, filterTo)
 	return f, err
+}
+
+// idsOf reads the entries that somebody selected. Whoever means to have selected some, and has not, must not get all of them.
+func idsOf(params url.Values) (ids dlq.IDs, err error) {
+	for _, text := range params[filterIDs] {
+		id, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || id < 1 {
+			return nil, newMalformedProblem("Parameter 'ids' must be the ids of entries")
+		}
+		ids = append(ids, id)
+	}
+	if len(ids) == 0 && params.Has(paramSelected) {
+		return nil, newSelectionProblem()
+	}
+	return ids, nil
 }
 
 func numberOf(params url.Values, name string) (*int, error) {
@@ -133,7 +152,11 @@ func (c *call) bodyFilter() (f dlq.Filter, err error) {
 		return f, fmt.Errorf("management: encode a filter: %w", err)
 	}
 	if f, err = dlq.ParseCriteria(string(text)); err != nil {
-		return f, newMalformedProblem("The filter's fields must be texts, the redrives numbers, 'from' and 'to' times, and 'attributes' an object of texts")
+		return f, newMalformedProblem("The filter's fields must be texts, 'ids' an array of texts, the redrives numbers, 'from' and 'to' times, " +
+			"and 'attributes' an object of texts")
+	}
+	if _, named := own[filterIDs]; named && len(f.IDs) == 0 {
+		return f, newSelectionProblem()
 	}
 	return f, nil
 }

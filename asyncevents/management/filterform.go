@@ -11,11 +11,14 @@ type filterField struct {
 	Name, Value string
 	// Label and Example are for whoever fills it in.
 	Label, Example string
+	// Hidden is whether it is kept and not shown: nobody fills it in by hand.
+	Hidden bool
 }
 
 // filterForm is the fields that everybody gets, payloadForm those that search payloads.
 var (
 	filterForm = []filterField{
+		{Name: filterIDs, Label: "Selected entry", Example: "its id", Hidden: true},
 		{Name: filterCorrelationID, Label: "Correlation ID"},
 		{Name: filterError, Label: "Error", Example: "part of its text"},
 		{Name: filterSignature, Label: "Cause", Example: "signature of a cause"},
@@ -32,8 +35,8 @@ var (
 	}
 )
 
-// filterFields returns the form as it was filled in. It offers no search of payloads to whoever may not see them. An attribute
-// has as many fields as were asked for, so that none is lost on the next page.
+// filterFields returns the form as it was filled in. It offers no search of payloads to whoever may not see them. What
+// can be asked for more than once has as many fields as it was, so that none is lost on the next page.
 func (c *call) filterFields() []filterField {
 	offered := filterForm
 	if c.seesPayloads() {
@@ -43,7 +46,7 @@ func (c *call) filterFields() []filterField {
 	var fields []filterField
 	for _, field := range offered {
 		values := query[field.Name]
-		if field.Name != filterAttribute || len(values) == 0 {
+		if single := field.Name != filterAttribute && field.Name != filterIDs; single || len(values) == 0 {
 			values = []string{query.Get(field.Name)}
 		}
 		for _, value := range values {
@@ -59,15 +62,16 @@ type filterView struct {
 	// Page is the page's relative URL.
 	Page   string
 	Fields []filterField
-	// Filtered is whether anything is filled in.
+	// Filtered is whether anything is filled in, Selected how many entries were selected.
 	Filtered bool
+	Selected int
 }
 
 // filterView is the filter of the page at that path below the mount point.
 func (c *call) filterView(page string) filterView {
 	fields := c.filterFields()
 	return filterView{
-		Page: c.place.root + page, Fields: fields,
+		Page: c.place.root + page, Fields: fields, Selected: len(c.r.URL.Query()[filterIDs]),
 		Filtered: slices.ContainsFunc(fields, func(f filterField) bool { return f.Value != "" }),
 	}
 }

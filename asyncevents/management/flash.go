@@ -1,6 +1,7 @@
 package management
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -11,6 +12,8 @@ import (
 type flash struct {
 	Text string
 	Bad  bool
+	// Counted is whether Text has a place for a number.
+	Counted bool
 }
 
 // The flashes of forms that went well.
@@ -25,6 +28,7 @@ const (
 	flashExportStarted = "export-started"
 	flashExportDeleted = "export-deleted"
 	flashSettingsSaved = "settings-saved"
+	flashImported      = "imported"
 )
 
 // flashes are all there are: the URL carries a code, so that nobody can put words into a page's mouth with a link.
@@ -39,22 +43,47 @@ var flashes = map[string]flash{
 	flashExportStarted: {Text: "The export was started. Its file will be on the exports page."},
 	flashExportDeleted: {Text: "The export was deleted."},
 	flashSettingsSaved: {Text: "The settings were saved."},
+	flashImported:      {Counted: true, Text: "Imported entries: %s. Those that were there already were skipped."},
 
-	strconv.Itoa(CodeEntryNotFound): {Bad: true, Text: "The entry is not in this DLQ any more. Nothing was moved."},
-	strconv.Itoa(CodeJobNotFound):   {Bad: true, Text: "No retry job is running."},
-	strconv.Itoa(CodeJobRunning):    {Bad: true, Text: "A retry job is already running."},
-	strconv.Itoa(CodeJobNotPaused):  {Bad: true, Text: "The retry job is not paused."},
+	strconv.Itoa(CodeNothingSelected): {Bad: true, Text: "No entry is selected: tick some first. Nothing was done."},
+	strconv.Itoa(CodeEntryNotFound):   {Bad: true, Text: "The entry is not in this DLQ any more. Nothing was moved."},
+	strconv.Itoa(CodeJobNotFound):     {Bad: true, Text: "No retry job is running."},
+	strconv.Itoa(CodeJobRunning):      {Bad: true, Text: "A retry job is already running."},
+	strconv.Itoa(CodeJobNotPaused):    {Bad: true, Text: "The retry job is not paused."},
 	strconv.Itoa(CodeCountDiffers): {Bad: true,
 		Text: "The number that was typed is not the present number of entries. Nothing was erased."},
 	strconv.Itoa(CodeExportNotFound): {Bad: true, Text: "The export is not there any more."},
 }
 
-// leadBack leads a browser from a form to the page where it shows the flash of that code, under the filter that was set there.
+// flashOf is the flash that a URL asks for; nil for none.
+func flashOf(params url.Values) *flash {
+	f, known := flashes[params.Get(paramFlash)]
+	if !known {
+		return nil
+	}
+	if f.Counted {
+		n, err := strconv.ParseInt(params.Get(paramFlashCount), 10, 64)
+		if err != nil {
+			return nil
+		}
+		f.Text = fmt.Sprintf(f.Text, number(n))
+	}
+	return &f
+}
+
+// leadBack leads a browser from a form to the page where it shows the flash of that code, under the filter that was set there. What was
+// selected and is done is not selected any more.
 func (c *call) leadBack(code string) answer {
 	page := strings.ReplaceAll(c.route.back, "{queue}", url.PathEscape(c.queue))
 	params := url.Values{paramFlash: {code}}
+	if flashes[code].Counted {
+		params.Set(paramFlashCount, strconv.FormatInt(c.row.Count, 10))
+	}
 	if err := c.r.ParseForm(); err == nil {
 		for _, name := range filterParams {
+			if name == filterIDs && code == c.route.done {
+				continue
+			}
 			for _, value := range c.r.PostForm[name] {
 				params.Add(name, value)
 			}

@@ -59,6 +59,8 @@ func TestFilteredSetIsCountedAndErased(t *testing.T) {
 	assert.Contains(t, page, "Type the number of entries, 3, to erase them")
 	assert.Contains(t, page, `<input type="hidden" name="error" value="account">`)
 
+	assert.NotContains(t, b.do(http.MethodGet, "queues/events?count=1&error=nothing", "").text, `id="erase"`, "there is nothing to erase")
+
 	form := url.Values{filterError: {"account"}, "confirm": {"6"}}
 	got := b.submit("queues/events/erase", form)
 	assert.Equal(t, "../../queues/events?error=account&flash=203531", got.Header().Get("Location"))

@@ -33,6 +33,7 @@ type handler struct {
 	mount     mount
 	routes    routes
 	origins   *http.CrossOriginProtection
+	sampler   *sampler
 }
 
 func newHandler(c *core, authorize Authorizer, cfg *Config) (*handler, error) {
@@ -43,7 +44,7 @@ func newHandler(c *core, authorize Authorizer, cfg *Config) (*handler, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	h := &handler{core: c, authorize: authorize, cfg: cfg, origins: http.NewCrossOriginProtection()}
+	h := &handler{core: c, authorize: authorize, cfg: cfg, origins: http.NewCrossOriginProtection(), sampler: newSampler()}
 	h.mount, h.routes = newMount(cfg.Base), allRoutes()
 	return h, nil
 }
@@ -66,6 +67,9 @@ func (h *handler) decide(c *call) (answer, error) {
 		return nil, h.decideUnrouted(c)
 	}
 	answer, err := h.attempt(c)
+	if c.route.changes() {
+		h.sampler.expire()
+	}
 	if c.audited() {
 		h.record(c, err)
 	}

@@ -40,6 +40,8 @@ type bundle struct {
 	log     bytes.Buffer
 	// cfg is the handler's, and may be changed between requests.
 	cfg *Config
+	// alarms are those that hold.
+	alarms []asyncevents.Alarm
 	// authorize may be replaced between requests.
 	authorize Authorizer
 }
@@ -79,8 +81,10 @@ func (b *bundle) newCore() *core {
 		backlog, err := b.backend.Backlog(ctx, queue)
 		return backlog, true, err
 	}
-	return &core{dlq: manager, jobs: runner, exports: exporter, audit: b.backend.Audit, event: b.backend.Events.Find, erase: manager.Discard, backlog: backlog,
-		topic: func(queue string) string { return queue }}
+	return &core{dlq: manager, jobs: runner, exports: exporter, audit: b.backend.Audit, erase: manager.Discard, backlog: backlog,
+		event:   b.backend.Events.Find,
+		topic:   func(queue string) string { return queue },
+		traffic: b.backend.Traffic.Since, alarms: func() []asyncevents.Alarm { return b.alarms }}
 }
 
 // add puts an entry into the DLQ of events.

@@ -16,6 +16,8 @@ import (
 var importRoutes = routes{
 	{method: http.MethodPost, pattern: "api/queues/{queue}/import", action: ActionExport, also: ActionEdit, audit: "import",
 		params: []string{paramTarget}, streams: true, serve: importEntries},
+	{method: http.MethodPost, pattern: "queues/{queue}/import", action: ActionExport, also: ActionEdit, audit: "import",
+		streams: true, serve: importForm, back: "queues/{queue}", done: flashImported},
 }
 
 // Where an import puts entries.
@@ -53,6 +55,12 @@ func (c *call) bodyLimit() int64 {
 }
 
 func importEntries(c *call) (answer, error) {
+	body := newUpload(c)
+	return c.importFrom(body, body)
+}
+
+// importFrom imports a file, which is the body or comes within it.
+func (c *call) importFrom(body *upload, file io.Reader) (answer, error) {
 	// Where messages are published is the service's to say, not the file's.
 	params := dlq.ImportParams{Queue: c.queue, Topic: c.topic(c.queue)}
 	switch target := c.r.URL.Query().Get(paramTarget); target {
@@ -65,8 +73,7 @@ func importEntries(c *call) (answer, error) {
 	if coding := c.r.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
 		return nil, newCodingProblem()
 	}
-	body := newUpload(c)
-	done, err := c.dlq.Import(c.r.Context(), params, export.Read(body))
+	done, err := c.dlq.Import(c.r.Context(), params, export.Read(file))
 	c.row.Count = done.Imported // also of an import that broke off
 	if late := body.end(); late != nil {
 		c.cfg.Logger.WarnContext(c.r.Context(), "management: answer to an import may be late", "error", late)

@@ -2,6 +2,7 @@ package management
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -31,13 +32,15 @@ func watchLive(c *call) (answer, error) {
 }
 
 // livePart is what moves on the pages, as it is now.
-func (c *call) livePart() (string, error) {
-	list, err := c.queueList(c.r.Context())
+func (c *call) livePart() (string, error) { return c.sampler.look(c.r.Context(), c.renderLive) }
+
+func (h *handler) renderLive(ctx context.Context) (string, error) {
+	now, err := h.standing(ctx)
 	if err != nil {
 		return "", err
 	}
 	var part bytes.Buffer
-	err = pages["front"].ExecuteTemplate(&part, "live", list)
+	err = pages["front"].ExecuteTemplate(&part, "live", now)
 	return part.String(), err
 }
 

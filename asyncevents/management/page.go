@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"reflect"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/redrive-go/redrive/asyncevents"
 )
 
 //go:embed templates
@@ -33,8 +37,10 @@ var pageFuncs = template.FuncMap{
 	"preview":    newPayloadPreview,
 	"excerpt":    excerpt,
 	"queueTitle": queueTitle,
-	"tree":       newTree,
 	"words":      words,
+	"number":     func(n any) string { return number(reflect.ValueOf(n).Int()) },
+	"ago":        agoText,
+	"alarm":      alarmText,
 }
 
 // pageAnswer is a page ready to be rendered.
@@ -68,12 +74,18 @@ type pageView struct {
 }
 
 // permissions are what the sender may do besides looking.
-type permissions struct{ Retry, Edit, Erase, Export, Download, Configure bool }
+type permissions struct {
+	Retry, Edit, Erase, Export, Download, Configure bool
+	// ImportDLQ and ImportQueue are imports into a DLQ and into its main queue.
+	ImportDLQ, ImportQueue bool
+}
 
 func (c *call) permissions() permissions {
 	can := permissions{Retry: c.may(ActionRetry), Erase: c.may(ActionErase), Export: c.may(ActionExport),
 		Configure: c.may(ActionConfigure)}
-	can.Edit = can.Retry && c.may(ActionEdit) && c.seesPayloads()
+	edits := c.may(ActionEdit)
+	can.Edit = can.Retry && edits && c.seesPayloads()
+	can.ImportDLQ, can.ImportQueue = can.Export && edits, can.Retry && edits
 	can.Download = can.Export && c.seesPayloads()
 	return can
 }
@@ -81,9 +93,7 @@ func (c *call) permissions() permissions {
 func (c *call) page(status int, name, title string, body any) answer {
 	view := pageView{Product: c.cfg.Title, Title: title, Root: c.place.root, Style: styleSheet.name, Script: script.name, Icon: icon.name,
 		Queues: queueNames, Queue: c.row.Queue, Page: name, Actor: c.row.Actor, Body: body}
-	if f, ok := flashes[c.r.URL.Query().Get(paramFlash)]; ok {
-		view.Flash = &f
-	}
+	view.Flash = flashOf(c.r.URL.Query())
 	if status == http.StatusOK {
 		view.Can = c.permissions()
 	}
@@ -104,6 +114,20 @@ func (a pageAnswer) write(c *call) {
 // clockText is a time for people, in UTC.
 func clockText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
+// agoText is how long ago a time was, in one unit: for people in a hurry.
+func agoText(t time.Time) string {
+	switch d := time.Since(t); {
+	case d < time.Minute:
+		return "less than a minute ago"
+	case d < 2*time.Hour:
+		return strconv.Itoa(int(d.Minutes())) + " min ago"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d.Hours())) + " hours ago"
+	default:
+		return strconv.Itoa(int(d.Hours()/24)) + " days ago"
+	}
+}
+
 // excerptSize is how many bytes of an error text a list shows.
 const excerptSize = 240
 
@@ -121,6 +145,33 @@ func queueTitle(queue string) string {
 		return ""
 	}
 	return strings.ToUpper(queue[:1]) + queue[1:] + " DLQ"
+}
+
+// number is a count for people, with a comma every three digits.
+func number(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// alarmText says what is wrong, and what it is compared with.
+func alarmText(a asyncevents.Alarm) string {
+	value, limit := number(int64(a.Value)), number(int64(a.Limit))
+	switch a.Kind {
+	case asyncevents.AlarmDepth:
+		return "holds " + value + " entries, more than " + limit
+	case asyncevents.AlarmAge:
+		return "has an entry that is " + ageText(a.Value) + " old, older than " + ageText(a.Limit)
+	case asyncevents.AlarmGrowth:
+		return "grows by " + value + " entries a minute, more than " + limit
+	}
+	return "cannot be looked into: " + value + " looks in a row failed"
+}
+
+func ageText(seconds float64) string {
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
 }
 
 // words is a code such as "cooling_down" for people.

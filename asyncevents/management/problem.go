@@ -22,6 +22,8 @@ const (
 	CodeInvalidSettings = 203502
 	// CodeBadImport is a file to import that is no export, or damaged. What stands before the damage was imported.
 	CodeBadImport = 203504
+	// CodeNothingSelected is a call for some entries that names none of them. Nothing was done.
+	CodeNothingSelected = 203505
 	// CodeForbidden is a request that the Authorizer denied.
 	CodeForbidden = 203510
 	// CodeCrossOrigin is a request that a browser sent from another origin.
@@ -68,6 +70,10 @@ func newUnsupportedProblem(kind, name string) *asyncevents.Problem {
 
 func newBadRequestProblem(code int, message string) *asyncevents.Problem {
 	return &asyncevents.Problem{HTTPStatus: http.StatusBadRequest, Type: "BadRequestException", Code: code, Message: message}
+}
+
+func newSelectionProblem() *asyncevents.Problem {
+	return newBadRequestProblem(CodeNothingSelected, "No entry is selected")
 }
 
 func newSettingsProblem(faults error) *asyncevents.Problem {

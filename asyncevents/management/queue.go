@@ -12,8 +12,7 @@ import (
 )
 
 var queueRoutes = routes{
-	{method: http.MethodGet, pattern: "", action: ActionView, serve: frontPage},
-	{method: http.MethodGet, pattern: "queues/{queue}", action: ActionView, serve: queuePage},
+	{method: http.MethodGet, pattern: "queues/{queue}", action: ActionView, serve: queuePage, back: "queues/{queue}"},
 	{method: http.MethodGet, pattern: "api/queues", action: ActionView, serve: listQueues},
 	{method: http.MethodGet, pattern: "api/queues/{queue}", action: ActionView, serve: getQueue},
 }
@@ -49,42 +48,12 @@ func getQueue(c *call) (answer, error) {
 	return jsonAnswer{http.StatusOK, status}, err
 }
 
-func frontPage(c *call) (answer, error) {
-	if c.place.slashed != "" {
-		return redirectAnswer{http.StatusTemporaryRedirect, c.place.slashed}, nil
-	}
-	list, err := c.queueList(c.r.Context())
-	if err != nil {
-		return nil, err
-	}
-	var view frontView
-	for _, status := range list.Queues {
-		groups, err := c.dlq.Groups(c.r.Context(), status.Queue, frontGroups)
-		if err != nil {
-			return nil, err
-		}
-		view.Queues = append(view.Queues, frontQueue{status, groups})
-	}
-	return c.page(http.StatusOK, "front", "Dead-letter queues", view), nil
-}
-
-// frontGroups is how many causes of each queue the overview lists.
-const frontGroups = 3
-
-// frontView is every DLQ, each with why most of its entries are there.
-type frontView struct{ Queues []frontQueue }
-
-type frontQueue struct {
-	queueStatus
-	Groups []dlq.Group
-}
-
 // pageGroups is how many causes a queue's page lists, those with most entries first.
 const pageGroups = 10
 
 // queueView is a DLQ, why its entries are there, and one page of what the filter finds among them.
 type queueView struct {
-	queueStatus
+	queueStanding
 	Groups []dlq.Group
 	Filter filterView
 	// Counted is how many entries the filter means, where that was asked for.
@@ -93,6 +62,17 @@ type queueView struct {
 	Next    string
 	Page    dlq.Page
 	Formats []string
+}
+
+// Erasable is how many entries can be erased here: what the filter means only once it was counted.
+func (v queueView) Erasable() int64 {
+	switch {
+	case v.Counted != nil:
+		return *v.Counted
+	case v.Filter.Filtered:
+		return 0
+	}
+	return v.Depth
 }
 
 func queuePage(c *call) (answer, error) {
@@ -108,7 +88,11 @@ func queuePage(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := queueView{queueStatus: status, Groups: groups, Filter: c.filterView("queues/" + c.queue), Page: page, Formats: export.Formats()}
+	view := queueView{Groups: groups, Filter: c.filterView("queues/" + c.queue), Page: page, Formats: export.Formats()}
+	view.queueStatus = status
+	if view.Recent, err = c.recent(c.r.Context(), c.queue); err != nil {
+		return nil, err
+	}
 	view.Next = c.nextPage(view.Filter, page.NextCursor)
 	if view.Counted, err = c.counted(); err != nil {
 		return nil, err

@@ -79,6 +79,6 @@ func (rs routes) find(method string, segments []string) (found *route, vars map[
 
 // allRoutes lists every route. The forms of the pages are served by what serves the API.
 func allRoutes() routes {
-	return slices.Concat(queueRoutes, entryRoutes, editRoutes, erasedRoutes, eventRoutes, groupRoutes, jobRoutes, exportRoutes, importRoutes,
-		settingsRoutes, auditRoutes, liveRoutes, assetRoutes)
+	return slices.Concat(frontRoutes, queueRoutes, entryRoutes, editRoutes, erasedRoutes, eventRoutes, groupRoutes, jobRoutes, exportRoutes,
+		importRoutes, settingsRoutes, auditRoutes, trafficRoutes, liveRoutes, assetRoutes)
 }

@@ -25,6 +25,7 @@ var backendCases = []testCase{
 
 func backendWhole(t *testing.T, f *fixture) {
 	assert.NotEmpty(t, f.Name)
+	require.NotNil(t, f.Traffic)
 	require.NoError(t, f.Ping(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -70,10 +71,11 @@ func backendClosed(t *testing.T, f *fixture) {
 	_, settingsErr := f.Jobs.Settings(ctx)
 	_, exportErr := f.Exports.List(ctx, "", 1)
 	_, auditErr := f.Audit.List(ctx, asyncevents.AuditQuery{Limit: 1})
+	_, trafficErr := f.Traffic.Since(ctx, deadQueue, time.Time{})
 	for name, err := range map[string]error{
 		"ping": f.Ping(ctx), "publish": f.Publisher.Publish(topic, newMessage("x")),
 		"accept": acceptErr, "withdraw": withdrawErr, "find": findErr, "stat": statErr,
-		"settings": settingsErr, "exports": exportErr, "audit": auditErr,
+		"settings": settingsErr, "exports": exportErr, "audit": auditErr, "traffic": trafficErr,
 	} {
 		require.Error(t, err, name)
 		require.NotErrorIs(t, err, asyncevents.ErrNotFound, name)
@@ -142,6 +144,7 @@ func (f *fixture) furnish(t *testing.T) {
 	require.NoError(t, f.Jobs.SaveSettings(ctx, retry.Settings{BatchSize: 7, CooldownMinutes: 0.5}))
 	f.createExports(t, 2)
 	require.NoError(t, f.Audit.Append(ctx, asyncevents.AuditRow{Actor: "ann"}))
+	require.NoError(t, f.Traffic.Note(ctx, deadQueue, asyncevents.Traffic{Done: 1}))
 }
 
 // inventory is what the stores hold.
@@ -152,6 +155,7 @@ type inventory struct {
 	Settings    retry.Settings
 	Exports     []export.Record
 	Audit       []asyncevents.AuditRow
+	Traffic     []asyncevents.Traffic
 }
 
 func (f *fixture) inventory(t *testing.T) (i inventory) {
@@ -167,6 +171,8 @@ func (f *fixture) inventory(t *testing.T) (i inventory) {
 	i.Exports, err = f.Exports.List(ctx, "", 10)
 	require.NoError(t, err)
 	i.Audit, err = f.Audit.List(ctx, asyncevents.AuditQuery{Limit: 10})
+	require.NoError(t, err)
+	i.Traffic, err = f.Traffic.Since(ctx, deadQueue, time.Time{})
 	require.NoError(t, err)
 	return i
 }

@@ -173,8 +173,11 @@ func deadBounds(t *testing.T, f *fixture) {
 		"after the last": {dlq.ListParams{After: ids[9], Limit: 100}, ids[:0]},
 		"up to":          {dlq.ListParams{UpTo: ids[1], Limit: 100}, ids[:2]},
 		"between":        {dlq.ListParams{After: ids[1], UpTo: ids[4], Limit: 100}, ids[2:5]},
-		"one":            {dlq.ListParams{ID: ids[4], Limit: 1}, ids[4:5]},
-		"unknown":        {dlq.ListParams{ID: ids[9] + 100, Limit: 1}, ids[:0]},
+		"one":            {dlq.ListParams{IDs: ids[4:5], Limit: 1}, ids[4:5]},
+		"some":           {dlq.ListParams{IDs: []int64{ids[1], ids[4], ids[5], ids[9] + 100}, Limit: 100}, []int64{ids[1], ids[4], ids[5]}},
+		"some, a page":   {dlq.ListParams{IDs: []int64{ids[1], ids[4], ids[5]}, Limit: 2}, []int64{ids[1], ids[4]}},
+		"some, after":    {dlq.ListParams{IDs: []int64{ids[1], ids[4], ids[8]}, After: ids[1], UpTo: ids[7], Limit: 100}, ids[4:5]},
+		"unknown":        {dlq.ListParams{IDs: []int64{ids[9] + 100}, Limit: 1}, ids[:0]},
 	} {
 		c.params.Queue = deadQueue
 		entries, err := f.DeadLetters.List(t.Context(), c.params)

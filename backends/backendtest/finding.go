@@ -47,6 +47,7 @@ func findLookups(t *testing.T, f *fixture) {
 	assert.Equal(t, entries[3:6], find(dlq.ListParams{CorrelationID: "e-1"}))
 	assert.Equal(t, entries[4:5], find(dlq.ListParams{CorrelationID: "e-1", Signature: cause}))
 	assert.Empty(t, find(dlq.ListParams{CorrelationID: "e-"}))
+	assert.Equal(t, entries[4:5], find(dlq.ListParams{Signature: cause, IDs: []int64{entries[3].ID, entries[4].ID}}))
 	assert.Equal(t, []dlq.Entry{entries[0], entries[2]}, find(dlq.ListParams{Signature: cause, Limit: 2}))
 	assert.Equal(t, []dlq.Entry{entries[4], entries[6]},
 		find(dlq.ListParams{Signature: cause, After: entries[2].ID, UpTo: entries[7].ID}))

@@ -164,7 +164,7 @@ func (f *fixture) bury(t *testing.T, queue, messageID string) dlq.Entry {
 	t.Helper()
 	require.NoError(t, f.DeadLetters.Add(t.Context(), entry(queue, messageID)))
 	newest := f.stat(t, queue).Newest
-	entries, err := f.DeadLetters.List(t.Context(), dlq.ListParams{Queue: queue, ID: newest, Limit: 1})
+	entries, err := f.DeadLetters.List(t.Context(), dlq.ListParams{Queue: queue, IDs: []int64{newest}, Limit: 1})
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 	return entries[0]

@@ -54,6 +54,7 @@ var contract = []group{
 	{"Exports", exportCases},
 	{"Import", importCases},
 	{"Audit", auditCases},
+	{"Traffic", trafficCases},
 }
 
 // Run checks that a backend holds to the contract.

@@ -29,6 +29,7 @@ var telling = map[string][]string{
 	"Exports":     {"claimed at once, each by one"},
 	"Import":      {"what was exported comes back as messages"},
 	"Audit":       {"newest first, by page"},
+	"Traffic":     {"noted at once, nothing is lost"},
 }
 
 // RunVariant checks a backend that is also checked by Run, and differs in nothing but how it is connected: by the cases that

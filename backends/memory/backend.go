@@ -31,6 +31,7 @@ func New() *asyncevents.Backend {
 		Jobs:        &jobs{s},
 		Exports:     &exports{state: s},
 		Audit:       &audit{state: s},
+		Traffic:     &traffic{state: s, minutes: map[string][]asyncevents.Traffic{}},
 		Backlog:     s.driver.backlog,
 		Ping:        s.ready,
 		Close:       s.close,

@@ -60,14 +60,11 @@ func (d *deadLetters) list(ctx context.Context, p dlq.ListParams) (letters []*de
 	}
 	defer d.mu.Unlock()
 	q := d.dlq(p.Queue)
-	if p.ID != 0 {
-		letter := q.get(p.ID)
-		if letter == nil || p.ID <= p.After || p.UpTo != 0 && p.ID > p.UpTo || !letter.meets(&p) {
-			return nil, 0, nil
-		}
-		return []*deadLetter{letter}, q.exportedUpTo, nil
+	candidates := q.from(p.After + 1)
+	if len(p.IDs) > 0 {
+		candidates = q.named(p.IDs, p.After)
 	}
-	for letter := range q.from(p.After + 1) {
+	for letter := range candidates {
 		if len(letters) == p.Limit || p.UpTo != 0 && letter.id > p.UpTo {
 			break
 		}

@@ -42,6 +42,17 @@ func (s *shelf) add(letter *deadLetter) {
 	s.count++
 }
 
+// named goes through the letters with those ids above another.
+func (s *shelf) named(ids []int64, after int64) iter.Seq[*deadLetter] {
+	return func(yield func(*deadLetter) bool) {
+		for _, id := range ids {
+			if letter := s.get(id); letter != nil && id > after && !yield(letter) {
+				return
+			}
+		}
+	}
+}
+
 // remove takes the letter with that id away and returns it, nil when there is none.
 func (s *shelf) remove(id int64) *deadLetter {
 	at, in := s.seek(id)

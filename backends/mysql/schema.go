@@ -99,6 +99,18 @@ CREATE TABLE IF NOT EXISTS {s}{p}error_groups (
 	PRIMARY KEY (dlq, signature)
 ) ENGINE = InnoDB;
 
+-- What went through the queue of a DLQ within a minute, and how many entries the DLQ held.
+CREATE TABLE IF NOT EXISTS {s}{p}traffic (
+	dlq      BIGINT NOT NULL,
+	at       BIGINT NOT NULL,
+	depth    BIGINT NOT NULL,
+	accepted BIGINT NOT NULL,
+	done     BIGINT NOT NULL,
+	again    BIGINT NOT NULL,
+	dead     BIGINT NOT NULL,
+	PRIMARY KEY (dlq, at)
+) ENGINE = InnoDB;
+
 -- Retry jobs, of which the latest of a DLQ may be running.
 CREATE TABLE IF NOT EXISTS {s}{p}retry_jobs (
 	seq           BIGINT         NOT NULL AUTO_INCREMENT PRIMARY KEY,

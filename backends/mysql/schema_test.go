@@ -55,7 +55,7 @@ func TestTenReplicasAtOnce(t *testing.T) {
 		})
 	}
 	replicas.Wait()
-	assert.Len(t, tables(t, pool(t, dsn, 1, "")), 10)
+	assert.Len(t, tables(t, pool(t, dsn, 1, "")), 11)
 }
 
 // A replica that died while it migrated leaves a part of the tables behind: there are no transactions around them.

@@ -108,6 +108,18 @@ CREATE TABLE {s}{p}error_groups (
 	PRIMARY KEY (dlq, signature)
 ) WITH (fillfactor = 50);
 
+-- What went through the queue of a DLQ within a minute, and how many entries the DLQ held.
+CREATE TABLE {s}{p}traffic (
+	dlq      bigint NOT NULL,
+	at       bigint NOT NULL,
+	depth    bigint NOT NULL,
+	accepted bigint NOT NULL,
+	done     bigint NOT NULL,
+	again    bigint NOT NULL,
+	dead     bigint NOT NULL,
+	PRIMARY KEY (dlq, at)
+) WITH (fillfactor = 50);
+
 -- Retry jobs, of which the latest of a DLQ may be running.
 CREATE TABLE {s}{p}retry_jobs (
 	seq           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

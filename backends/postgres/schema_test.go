@@ -65,7 +65,7 @@ func TestTenReplicasAtOnce(t *testing.T) {
 	replicas.Wait()
 	assert.Equal(t, []string{
 		"redrive_audit", "redrive_claims", "redrive_dead_letters", "redrive_dlqs", "redrive_error_groups", "redrive_events",
-		"redrive_exports", "redrive_messages", "redrive_retry_jobs", "redrive_schema", "redrive_settings",
+		"redrive_exports", "redrive_messages", "redrive_retry_jobs", "redrive_schema", "redrive_settings", "redrive_traffic",
 	}, tables(t, conn, schema))
 }
 

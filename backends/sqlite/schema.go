@@ -110,6 +110,18 @@ CREATE TABLE error_groups (
 	PRIMARY KEY (dlq, signature)
 ) STRICT, WITHOUT ROWID;
 
+-- What went through the queue of a DLQ within a minute, and how many entries the DLQ held.
+CREATE TABLE traffic (
+	dlq      INTEGER NOT NULL,
+	at       INTEGER NOT NULL,
+	depth    INTEGER NOT NULL,
+	accepted INTEGER NOT NULL,
+	done     INTEGER NOT NULL,
+	again    INTEGER NOT NULL,
+	dead     INTEGER NOT NULL,
+	PRIMARY KEY (dlq, at)
+) STRICT, WITHOUT ROWID;
+
 -- Retry jobs, of which the latest of a DLQ may be running.
 CREATE TABLE retry_jobs (
 	seq           INTEGER PRIMARY KEY AUTOINCREMENT,

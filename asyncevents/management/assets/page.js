@@ -19,7 +19,7 @@ const sources = new Map();
 function swap(newer, selector) {
   for (const part of newer.querySelectorAll(selector)) {
     const old = document.getElementById(part.id);
-    if (!old || old.contains(document.activeElement) || old.querySelector("details[open]")) continue;
+    if (!old || old.contains(document.activeElement) || old.querySelector("details[open], input:checked")) continue;
     const source = part.outerHTML;
     if (sources.get(part.id) === source) continue;
     sources.set(part.id, source);
@@ -38,6 +38,24 @@ async function refresh() {
   if (answer.ok) swap(parse(await answer.text()), "[data-refresh]");
 }
 
+// refreshing keeps what is not told of as it moves: causes, charts, the list. A page that nobody sees waits.
+function refreshing() {
+  if (!document.querySelector("[data-live]")) return;
+  setInterval(() => {
+    if (!document.hidden) refresh().catch(() => {}); // the next one may reach the server
+  }, 30000);
+}
+
+// ticking says how many entries are ticked, and lets the box in the head of the list tick them all.
+function ticking() {
+  document.addEventListener("change", (event) => {
+    const boxes = [...document.querySelectorAll("input[name=ids][type=checkbox]")];
+    if (event.target.id === "all") for (const box of boxes) box.checked = event.target.checked;
+    const ticked = document.getElementById("ticked");
+    if (ticked) ticked.textContent = " " + boxes.filter((box) => box.checked).length;
+  });
+}
+
 // watch follows the counts and jobs. A job that begins or ends changes what there is to press.
 function watch(url) {
   const states = new Map();
@@ -52,7 +70,7 @@ function watch(url) {
       states.set(job.id, job.dataset.state);
     }
     swap(newer, "[id]");
-    if (turned) refresh();
+    if (turned) refresh().catch(() => {});
   };
   source.onerror = () => {
     if (source.readyState === EventSource.CLOSED) setTimeout(watch, 10000, url);
@@ -98,4 +116,6 @@ function move(step) {
 
 localTimes();
 shortcuts();
+ticking();
+refreshing();
 for (const body of document.querySelectorAll("[data-live]")) watch(body.dataset.live);

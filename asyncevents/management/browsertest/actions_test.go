@@ -1,9 +1,16 @@
 package browsertest
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
 	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -15,17 +22,20 @@ func TestActions(t *testing.T) {
 		for _, queue := range []string{"events", "callbacks"} {
 			t.Run(queue+", "+name, func(t *testing.T) {
 				t.Parallel()
-				s := newSite(t, nil, nil)
+				s := newSite(t, setup{})
 				s.fill()
 				tb := open(t, s, "/manage/", scripts)
 				tb.retries(s, queue)
 				tb.filters(s, queue)
+				tb.ticks(s, queue)
 				tb.jobs(s, queue)
+				tb.causes(s, queue)
 				tb.exports(queue)
 				tb.settings()
+				file := tb.downloads(s, queue)
 				tb.erases(s, queue)
-				tb.visit("audit")
-				tb.sees("alice")
+				tb.imports(s, queue, file)
+				tb.audits(queue)
 			})
 		}
 	}
@@ -73,7 +83,7 @@ func (tb *tab) filters(s *site, queue string) {
 func (tb *tab) jobs(s *site, queue string) {
 	depth := s.depth(queue)
 	tb.visit("queues/" + queue)
-	tb.click("With care", "Canary, entries moved first")
+	tb.click("Options: canary, automatic stop", "Canary, entries moved first")
 	tb.fill("canary", "1")
 	tb.click("Start a retry job for all entries", "The retry job was started.")
 	tb.until("canary")
@@ -89,6 +99,111 @@ func (tb *tab) jobs(s *site, queue string) {
 	tb.visit("queues/" + queue + "?error=connection+refused")
 	tb.click("Start a retry job for what the filter finds", "The retry job was started.")
 	tb.until("completed")
+}
+
+// ticks ticks entries, and retries, exports and erases those alone. Where none is ticked, nothing happens.
+func (tb *tab) ticks(s *site, queue string) {
+	depth := s.depth(queue)
+	tb.visit("queues/" + queue)
+	tb.click("Retry ticked", "No entry is selected")
+	for _, what := range []string{"Retry ticked", "Export ticked", "Erase ticked…"} {
+		tb.visit("queues/" + queue)
+		tb.tick("order-05")
+		tb.tick("hook-02")
+		switch what {
+		case "Retry ticked":
+			tb.click(what, "The retry job was started.")
+			tb.until("completed")
+			assert.Equal(tb.t, depth-2, s.depth(queue))
+			s.fill()
+			depth = s.depth(queue)
+		case "Export ticked":
+			tb.click(what, "The export was started.")
+			tb.visit("exports")
+			tb.reloaded("completed")
+			tb.sees("json, filtered")
+		default:
+			tb.click(what, fmt.Sprintf("2 of %d entries.", depth))
+			tb.fill("confirm", "2")
+			tb.click("Erase these", "The entries were erased.")
+			assert.Equal(tb.t, depth-2, s.depth(queue))
+		}
+	}
+}
+
+// tick ticks the entry of that event.
+func (tb *tab) tick(event string) {
+	tb.t.Helper()
+	tb.run(chromedp.Click(`//tr[.//code="`+event+`"]//input[@type="checkbox"]`, chromedp.BySearch))
+}
+
+// causes retries the entries of one cause.
+func (tb *tab) causes(s *site, queue string) {
+	s.fill()
+	depth := s.depth(queue)
+	tb.visit("queues/" + queue)
+	tb.sees("lock of shard <n> was not free within <n>s")
+	tb.run(chromedp.Click(`//tr[td[contains(., "lock of shard")]]//button[normalize-space()="Retry these"]`, chromedp.BySearch))
+	tb.sees("The retry job was started.")
+	tb.until("completed")
+	assert.Equal(tb.t, depth-int64(len(samples(tb.t, "webhook-events.ndjson"))), s.depth(queue))
+}
+
+// downloads makes an export and downloads it: it holds every entry, and is what its record says.
+func (tb *tab) downloads(s *site, queue string) (path string) {
+	s.fill()
+	tb.visit("queues/" + queue)
+	tb.run(chromedp.SetValue("#format", "ndjson", chromedp.ByQuery))
+	tb.click("Export all", "The export was started.")
+	tb.visit("exports")
+	tb.reloaded("completed")
+	path = tb.download("Download")
+	content, err := os.ReadFile(path)
+	require.NoError(tb.t, err)
+	assert.EqualValues(tb.t, s.depth(queue), bytes.Count(content, []byte("\n")))
+	sum := sha256.Sum256(content)
+	tb.click("SHA-256", hex.EncodeToString(sum[:]))
+	return path
+}
+
+// imports brings what was erased back from the file, into the DLQ and into the main queue.
+func (tb *tab) imports(s *site, queue, file string) {
+	content, err := os.ReadFile(file)
+	require.NoError(tb.t, err)
+	entries := bytes.Count(content, []byte("\n"))
+	says := fmt.Sprintf("Imported entries: %d.", entries)
+	for _, target := range []string{"Import into this DLQ", "Import into the main queue, to be tried again"} {
+		tb.visit("queues/" + queue)
+		tb.click("Import an export file", target)
+		tb.run(chromedp.SetUploadFiles("#file", []string{file}, chromedp.ByQuery))
+		tb.click(target, says)
+		if target == "Import into this DLQ" {
+			assert.EqualValues(tb.t, entries, s.depth(queue))
+			tb.erases(s, queue)
+		}
+	}
+	assert.Zero(tb.t, s.depth(queue))
+}
+
+// audits finds a row for everything that was done, and for each download.
+func (tb *tab) audits(queue string) {
+	tb.visit("audit")
+	for _, action := range []string{"retry", "retry job start", "retry job pause", "retry job resume", "retry job stop", "erase", "restore",
+		"export", "export delete", "download", "import", "configure"} {
+		tb.run(chromedp.WaitReady(`//tr[td="alice"][td="`+action+`"][td="`+queue+`" or td="configure" or td=""]`, chromedp.BySearch))
+	}
+}
+
+// reloaded loads the page again until it says something.
+func (tb *tab) reloaded(text string) {
+	tb.t.Helper()
+	require.Eventually(tb.t, func() bool {
+		if strings.Contains(tb.text(), text) {
+			return true
+		}
+		tb.run(reload())
+		return false
+	}, patience, tick)
 }
 
 // until waits for a job's state. Where no scripts run, the page is loaded again, as its reader would.
@@ -109,6 +224,7 @@ func (tb *tab) exports(queue string) {
 	tb.visit("queues/" + queue)
 	tb.click("Export all", "The export was started.")
 	tb.visit("exports")
+	tb.reloaded("completed")
 	tb.click("Delete", "The export was deleted.")
 }
 

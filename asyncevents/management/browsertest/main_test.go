@@ -10,8 +10,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser is the context of the one browser that all tests open their tabs in; nil where there is none.
-var browser context.Context
+// chromium is the context of the one browser that all tests open their tabs in; nil where there is none. downloads is the folder of what
+// it downloads.
+var (
+	chromium  context.Context
+	downloads string
+)
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -34,7 +38,12 @@ func run(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, "browsertest: start of", path, "failed:", err)
 			return 1
 		}
-		browser = started
+		chromium = started
+		if downloads, err = os.MkdirTemp("", "redrive-downloads-"); err != nil {
+			fmt.Fprintln(os.Stderr, "browsertest:", err)
+			return 1
+		}
+		defer func() { _ = os.RemoveAll(downloads) }()
 	}
 	return m.Run()
 }

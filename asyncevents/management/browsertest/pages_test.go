@@ -29,7 +29,7 @@ var hostiles = []string{
 
 // TestHostilePayloadsAreText shows each payload on the list, as an entry, as what was erased and as an actor's doing.
 func TestHostilePayloadsAreText(t *testing.T) {
-	s := newSite(t, nil, nil)
+	s := newSite(t, setup{})
 	for i, hostile := range hostiles {
 		s.add(dlq.Entry{Queue: "events", MessageID: fmt.Sprintf("hostile-%d", i), CorrelationID: hostile, Payload: []byte(hostile),
 			Failure:  dlq.Failure{Type: hostile, Message: hostile},
@@ -51,7 +51,7 @@ func TestHostilePayloadsAreText(t *testing.T) {
 
 // TestPolicyIsWatched holds that the tests would see a violation of the policy, and that a request elsewhere is refused.
 func TestPolicyIsWatched(t *testing.T) {
-	s := newSite(t, nil, nil)
+	s := newSite(t, setup{})
 	tb := watched(t, s.url+"/manage/", true)
 	tb.visit("")
 	require.Empty(t, tb.complaints())
@@ -89,7 +89,7 @@ func TestMounts(t *testing.T) {
 		"base": {at: "/a/b/", cfg: &management.Config{Base: "/a/b"}, mount: func(h http.Handler) http.Handler { return h }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, test.mount, test.cfg)
+			s := newSite(t, setup{mount: test.mount, cfg: test.cfg})
 			s.fill()
 			tb := open(t, s, test.at, true)
 			tb.visit("")
@@ -107,7 +107,7 @@ func TestMounts(t *testing.T) {
 
 // TestOpenPagesMove holds that counts follow what happens, that local times stand beside UTC, and that keys work.
 func TestOpenPagesMove(t *testing.T) {
-	s := newSite(t, nil, nil)
+	s := newSite(t, setup{})
 	s.fill()
 	depth := s.depth("events")
 	tb := open(t, s, "/manage/", true)
@@ -128,37 +128,4 @@ func TestOpenPagesMove(t *testing.T) {
 	tb.run(chromedp.KeyEvent("?"), chromedp.WaitVisible("#keys", chromedp.ByQuery), chromedp.KeyEvent(kb.Escape),
 		chromedp.WaitNotVisible("#keys", chromedp.ByQuery), chromedp.KeyEvent("g"), chromedp.KeyEvent("s"))
 	tb.sees("Batch size")
-}
-
-// TestScreenshots keeps a picture of each page: wide and light, wide and dark, and on a phone.
-func TestScreenshots(t *testing.T) {
-	s := newSite(t, nil, nil)
-	s.fill()
-	tb := open(t, s, "/manage/", true)
-	tb.visit("queues/events")
-	tb.click("Export all", "The export was started.")
-	tb.visit("queues/events?error=refused")
-	tb.click("Start a retry job for what the filter finds", "The retry job was started.")
-	for look, set := range map[string]chromedp.Action{
-		"light": chromedp.Tasks{chromedp.EmulateViewport(1280, 900), emulation.SetEmulatedMedia().WithFeatures(scheme("light"))},
-		"dark":  chromedp.Tasks{chromedp.EmulateViewport(1280, 900), emulation.SetEmulatedMedia().WithFeatures(scheme("dark"))},
-		"phone": chromedp.Tasks{chromedp.EmulateViewport(390, 844), emulation.SetEmulatedMedia().WithFeatures(scheme("light"))},
-	} {
-		tb.run(set)
-		for name, path := range map[string]string{
-			"overview": "", "events": "queues/events", "callbacks": "queues/callbacks", "filtered": "queues/events?error=account&count=1",
-			"erased": "queues/events/erased", "jobs": "queues/events/jobs", "entry": "queues/events/entries/3", "callback": "queues/callbacks/entries/2",
-			"exports": "exports", "settings": "settings", "audit": "audit",
-		} {
-			tb.visit(path)
-			var wide bool
-			tb.run(evaluate("document.documentElement.scrollWidth > innerWidth", &wide))
-			assert.False(t, wide, "%s, %s: the page scrolls sideways", name, look)
-			tb.shoot(name + "-" + look)
-		}
-	}
-}
-
-func scheme(value string) []*emulation.MediaFeature {
-	return []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: value}}
 }

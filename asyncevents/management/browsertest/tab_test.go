@@ -52,10 +52,10 @@ func open(t *testing.T, s *site, mount string, scripts bool) *tab {
 // watched opens a tab without demands on it.
 func watched(t *testing.T, root string, scripts bool) *tab {
 	t.Helper()
-	if browser == nil {
+	if chromium == nil {
 		t.Skip("Chromium is not installed; see make test-browser")
 	}
-	ctx, cancel := chromedp.NewContext(browser)
+	ctx, cancel := chromedp.NewContext(chromium)
 	t.Cleanup(cancel)
 	tb := &tab{t: t, ctx: ctx, root: root}
 	chromedp.ListenTarget(ctx, tb.see)

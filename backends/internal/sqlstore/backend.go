@@ -38,6 +38,7 @@ func NewBackend(db Database, dialect Dialect, parts Parts) (*asyncevents.Backend
 		Jobs:        NewJobs(db, dialect),
 		Exports:     NewExports(db, dialect),
 		Audit:       NewAudit(db, dialect),
+		Traffic:     NewTraffic(db, dialect),
 		Backlog:     q.Backlog,
 		Ping:        db.Ping,
 		Close:       db.Close,

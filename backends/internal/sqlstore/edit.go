@@ -9,7 +9,7 @@ const editPayload = `UPDATE {dead_letters} SET payload = ? WHERE id = ?`
 func (s *DeadLetters) edit(t Tx, d held, p *dlq.RedriveParams) error {
 	id := p.IDs[0]
 	var originals []dlq.Entry
-	err := eachEntry(t, dlq.ListParams{Queue: p.Queue, ID: id, Limit: 1}, func(e dlq.Entry) error {
+	err := eachEntry(t, dlq.ListParams{Queue: p.Queue, IDs: []int64{id}, Limit: 1}, func(e dlq.Entry) error {
 		e.Queue = p.Edit.Kept
 		originals = append(originals, e)
 		return nil

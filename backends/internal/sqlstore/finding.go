@@ -35,17 +35,38 @@ func eachEntry(t Tx, p dlq.ListParams, use func(dlq.Entry) error) error {
 	if err != nil {
 		return err
 	}
-	query, args := entriesQuery(&p, within)
-	if query == "" {
-		return nil
-	}
-	return t.Query(func(row Scanner) error {
-		e, err := d.scanEntry(row, p.Queue)
+	left := p.Limit
+	for _, s := range within.named(d.id, p.IDs) {
+		query, args := entriesQuery(&p, s)
+		if query == "" || left == 0 {
+			return nil
+		}
+		err := t.Query(func(row Scanner) error {
+			left--
+			e, err := d.scanEntry(row, p.Queue)
+			if err != nil {
+				return err
+			}
+			return use(e)
+		}, query, append(args, left)...)
 		if err != nil {
 			return err
 		}
-		return use(e)
-	}, query, append(args, p.Limit)...)
+	}
+	return nil
+}
+
+// named is the parts of the span that have those ids; all of it where none are named.
+func (s span) named(dlq int64, ids []int64) (parts []span) {
+	if len(ids) == 0 {
+		return []span{s}
+	}
+	for _, run := range runsOf(dlq, ids) {
+		if part := (span{max(s.after, run.after), min(s.upTo, run.upTo)}); part.after < part.upTo {
+			parts = append(parts, part)
+		}
+	}
+	return parts
 }
 
 // entriesQuery is the statement that looks up what is asked for, and its parameters but for the limit; none where no entry can be
@@ -70,9 +91,6 @@ func (d seen) spanOf(t Tx, p *dlq.ListParams) (s span, err error) {
 	after, upTo := p.After, dlqSpan-1
 	if p.UpTo > 0 {
 		upTo = p.UpTo
-	}
-	if p.ID != 0 {
-		after, upTo = p.ID-1, p.ID
 	}
 	s = span{fullID(d.id, after), fullID(d.id, upTo)}
 	if !p.From.IsZero() {

@@ -154,7 +154,7 @@ func (s *DeadLetters) spans(t Tx, d held, p *dlq.Selection) (spans []Span, err e
 
 // namedSpans returns the named entries that are there.
 func namedSpans(t Tx, d held, ids []int64) (spans []Span, err error) {
-	for _, run := range runsOf(d, ids) {
+	for _, run := range runsOf(d.id, ids) {
 		err = t.Query(func(row Scanner) error {
 			var id int64
 			var topic string

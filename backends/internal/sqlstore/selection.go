@@ -10,7 +10,7 @@ import (
 // other.
 func (s *DeadLetters) runs(t Tx, d held, which *dlq.Selection) (runs []span, err error) {
 	if which.IDs != nil {
-		return runsOf(d, which.IDs), nil
+		return runsOf(d.id, which.IDs), nil
 	}
 	err = s.oldest(t, d, which.UpTo, which.Limit, func(row Scanner) error {
 		var id int64
@@ -26,12 +26,12 @@ func (s *DeadLetters) runs(t Tx, d held, which *dlq.Selection) (runs []span, err
 }
 
 // runsOf returns the spans of ids that follow each other.
-func runsOf(d held, ids []int64) (runs []span) {
+func runsOf(dlq int64, ids []int64) (runs []span) {
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
 		if id <= 0 || id >= dlqSpan {
 			continue
 		}
-		full := fullID(d.id, id)
+		full := fullID(dlq, id)
 		if last := len(runs) - 1; last >= 0 && runs[last].upTo == full-1 {
 			runs[last].upTo = full
 		} else {
