@@ -144,7 +144,7 @@ func (h *host) accept(ctx context.Context, s *asyncevents.Service, id string, co
 }
 
 func TestAcceptTx(t *testing.T) {
-	const each = 1000
+	each := soak.Long(200, 1000)
 	onEachHost(t, func(t *testing.T, h *host) {
 		var seen starts
 		s, _ := run(t, h.open(t), working(&seen, 0), nil)
