@@ -10,7 +10,7 @@ LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 TEST_FLAGS    ?=
 
 # Modules of their own, which ./... leaves out: what they need is nobody's who imports the library.
-EXAMPLES      := examples/nats
+EXAMPLES      := examples/cloudevents examples/nats examples/oauth
 ADAPTERS      := export/bucket
 BROWSER       := asyncevents/management/browsertest
 MODULES       := bench $(BROWSER) $(ADAPTERS) $(EXAMPLES)
@@ -56,8 +56,9 @@ $(LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv $(TOOLS)/golangci-lint $@
 
-fuzz: ## fuzz the decoder of request bodies for a minute
+fuzz: ## fuzz the decoders of request bodies for a minute
 	$(GO) test ./asyncevents -run '^$$' -fuzz FuzzParseBody -fuzztime 60s
+	$(GO) test ./asyncevents -run '^$$' -fuzz FuzzCloudEvent -fuzztime 15s
 
 soak: servers ## run all tests in their long forms: more events, more kills, the whole contract on every kind of connection
 	@REDRIVE_SOAK=1 $(WITH_SERVERS) $(GO) test -count=1 -timeout 60m $(TEST_FLAGS) ./...

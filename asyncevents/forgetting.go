@@ -9,7 +9,7 @@ const (
 	// forgetInterval is how often all records are looked through at most, and forgetPause the pause between two looks, so that it
 	// takes a small part of what the store can do.
 	forgetInterval = time.Hour
-	forgetPause    = 100 * time.Millisecond
+	forgetPause    = 50 * time.Millisecond
 )
 
 // forget removes the records of events that are done for longer than KeepStatuses, until ctx ends. Any number of replicas may do so at

@@ -63,11 +63,11 @@ func newCallbackPayload(r CallbackRecord) *callbackPayload {
 	}
 }
 
-// CheckPayload returns what is wrong with the payload of a message in EventsQueue or CallbacksQueue, as a *Problem: one without which
-// an attempt would be in vain. Whether a Processor takes it, or a receiver, is another question.
-func CheckPayload(queue string, payload []byte) error {
+// CheckPayload returns what is wrong with the payload of a message in EventsQueue or CallbacksQueue that has this metadata, as a
+// *Problem: one without which an attempt would be in vain. Whether a Processor takes it, or a receiver, is another question.
+func CheckPayload(queue string, payload []byte, metadata map[string]string) error {
 	if queue != CallbacksQueue {
-		if _, problem := parseBody(payload); problem != nil {
+		if _, problem := parseEvent(payload, metadata); problem != nil {
 			return problem
 		}
 		return nil

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// readBody returns the whole body, in memory that is not much larger, or says why it is not taken.
+// readBody returns the whole body, in memory that is not much larger, or says why it is not taken. Without media types, any will do.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64, mediaTypes ...string) ([]byte, *Problem) {
 	if problem := checkHeaders(r.Header, mediaTypes); problem != nil {
 		return nil, problem
@@ -56,7 +56,7 @@ const (
 
 // checkHeaders refuses a body that does not say to be plain and of one of the media types.
 func checkHeaders(header http.Header, mediaTypes []string) *Problem {
-	if !slices.Contains(mediaTypes, mediaTypeOf(header)) {
+	if len(mediaTypes) > 0 && !slices.Contains(mediaTypes, mediaTypeOf(header)) {
 		return newMediaTypeProblem("Content-Type must be " + strings.Join(mediaTypes, " or "))
 	}
 	for _, encoding := range header.Values("Content-Encoding") {
@@ -73,6 +73,11 @@ func mediaTypeOf(header http.Header) string {
 	if len(types) != 1 {
 		return ""
 	}
-	mediaType, _, _ := strings.Cut(types[0], ";")
-	return strings.ToLower(strings.TrimSpace(mediaType))
+	return mediaType(types[0])
+}
+
+// mediaType returns a media type in small letters, without its parameters.
+func mediaType(contentType string) string {
+	name, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(name))
 }

@@ -68,10 +68,10 @@ func (c *call) change(payload []byte) (entry dlq.Entry, change string, err error
 	if err := c.mayEdit(); err != nil {
 		return entry, "", err
 	}
-	if err := asyncevents.CheckPayload(c.queue, payload); err != nil {
+	if entry, err = c.storedEntry(); err != nil {
 		return entry, "", err
 	}
-	if entry, err = c.storedEntry(); err != nil {
+	if err := asyncevents.CheckPayload(c.queue, payload, entry.Metadata); err != nil {
 		return entry, "", err
 	}
 	if change = difference(entry.Payload, payload); change == "" {
