@@ -28,8 +28,9 @@ servers:
 	@mkdir -p $(TOOLS)
 	@$(GO) build -o $(SERVERS) ./internal/testserver/withservers
 
-test: servers ## run all tests, with servers that are brought up for them
-	@$(WITH_SERVERS) $(GO) test -shuffle=on -timeout 20m $(TEST_FLAGS) ./...
+# Tests wait more than they work, so that more of them run at a time than there are cores.
+test: servers ## run all tests in their short forms, with servers that are brought up for them
+	@$(WITH_SERVERS) $(GO) test -shuffle=on -parallel 4 -timeout 20m $(TEST_FLAGS) ./...
 	@for module in $(ADAPTERS) $(EXAMPLES); do (cd $$module && $(GO) test -shuffle=on -timeout 20m $(TEST_FLAGS) ./...) || exit 1; done
 
 race: servers ## run all tests under the race detector
@@ -59,7 +60,7 @@ fuzz: ## fuzz the decoders of request bodies for a minute
 	$(GO) test ./asyncevents -run '^$$' -fuzz FuzzParseBody -fuzztime 60s
 	$(GO) test ./asyncevents -run '^$$' -fuzz FuzzCloudEvent -fuzztime 15s
 
-soak: servers ## the long forms of the fault tests
+soak: servers ## run all tests in their long forms: more events, more kills, the whole contract on every kind of connection
 	@REDRIVE_SOAK=1 $(WITH_SERVERS) $(GO) test -count=1 -timeout 60m $(TEST_FLAGS) ./...
 
 # The DLQ and the delayed events of the large cases are BENCH_ENTRIES, the waiting ones BENCH_WAITING; the others handle

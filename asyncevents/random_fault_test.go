@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/internal/soak"
 )
 
 // randomRequest is one that a client may well send, with a few bytes of it changed, cut or doubled.
@@ -59,7 +60,7 @@ func TestRandomRequests(t *testing.T) {
 		handler := s.Handler()
 		random := rand.New(rand.NewPCG(1, 2))
 		answers := map[int]int{}
-		for range long(3_000, 1_000_000) {
+		for range soak.Long(3_000, 1_000_000) {
 			r := randomRequest(random)
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, r)
