@@ -116,6 +116,9 @@ func entryPage(c *call) (answer, error) {
 	}
 	view := entryView{Entry: c.shown(stored)[0]}
 	view.Shown = newEntryPayload(view.Payload, c.r.URL.Query().Has(paramAll))
+	if view.Quarantine, err = c.quarantine(); err != nil {
+		return nil, err
+	}
 	original, err := c.compared(&stored)
 	if err == nil {
 		view.Original = &original
@@ -132,6 +135,8 @@ type entryView struct {
 	Shown entryPayload
 	// Original is the entry as it was before its message was edited; nil where it was not.
 	Original *heldJSON
+	// Quarantine is from how many redrives on entries are quarantined; 0 for never.
+	Quarantine int
 }
 
 // entry is the entry that the path names, as the sender may see it.

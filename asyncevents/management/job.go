@@ -201,7 +201,14 @@ func (c *call) isDryRun() (dry bool, err error) {
 func (c *call) noteDryRun(count int64) { c.row.Count, c.row.Detail = count, "dry run" }
 
 func (c *call) dryRun(filter dlq.Filter) (answer, error) {
-	count, _, err := c.dlq.Count(c.r.Context(), c.queue, filter)
+	criteria, err := filter.Criteria()
+	if err == nil {
+		criteria, err = c.jobs.Movable(c.r.Context(), criteria)
+	}
+	if err != nil {
+		return nil, err
+	}
+	count, _, err := c.dlq.Bound(c.r.Context(), c.queue, criteria)
 	c.noteDryRun(count)
 	return jsonAnswer{http.StatusOK, dryRunJSON{true, count}}, err
 }

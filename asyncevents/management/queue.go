@@ -65,6 +65,8 @@ type queueView struct {
 	Next    string
 	Page    dlq.Page
 	Formats []string
+	// Quarantine is from how many redrives on entries are quarantined; 0 for never.
+	Quarantine int
 }
 
 // Erasable is how many entries can be erased here: what the filter means only once it was counted.
@@ -98,6 +100,9 @@ func queuePage(c *call) (answer, error) {
 	}
 	view.Next = c.nextPage(view.Filter, page.NextCursor)
 	if view.Counted, err = c.counted(); err != nil {
+		return nil, err
+	}
+	if view.Quarantine, err = c.quarantine(); err != nil {
 		return nil, err
 	}
 	return c.page(http.StatusOK, "queue", queueTitle(c.queue), view), nil
