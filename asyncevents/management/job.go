@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -114,7 +115,7 @@ func getJob(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return jsonAnswer{http.StatusOK, c.jobStatus(c.r.Context(), job)}, nil
+	return jsonAnswer{http.StatusOK, c.shownJob(job)}, nil
 }
 
 // jobsView is one page of a DLQ's retry jobs.
@@ -153,7 +154,7 @@ func (c *call) jobList() (jobList, error) {
 		list.NextCursor = jobs[limit-1].ID
 	}
 	for _, job := range jobs {
-		list.Jobs = append(list.Jobs, c.jobStatus(c.r.Context(), job))
+		list.Jobs = append(list.Jobs, c.shownJob(job))
 	}
 	return list, nil
 }
@@ -173,19 +174,19 @@ func startJob(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if dry {
-		return c.dryRun(filter)
-	}
 	options, err := c.jobOptions(filter)
 	if err != nil {
 		return nil, err
+	}
+	if dry {
+		return c.dryRun(filter)
 	}
 	job, err := c.jobs.Start(c.r.Context(), c.queue, c.row.Actor, options)
 	if err != nil {
 		return nil, err
 	}
-	c.row.Target, c.row.Count = job.ID, job.Total
-	return jsonAnswer{http.StatusAccepted, c.jobStatus(c.r.Context(), job)}, nil
+	c.row.Target, c.row.Count, c.meant = job.ID, job.Total, options.Criteria
+	return jsonAnswer{http.StatusAccepted, c.shownJob(job)}, nil
 }
 
 // isDryRun is whether the call only asks for a count.
@@ -236,6 +237,9 @@ func (c *call) jobOptions(filter dlq.Filter) (o retry.Options, err error) {
 			return o, newMalformedProblem("Field '" + name + "' is not as described")
 		}
 	}
+	if err := o.Validate(); err != nil {
+		return o, fmt.Errorf("%w: %w", retry.ErrBadOptions, err)
+	}
 	return o, nil
 }
 
@@ -252,7 +256,7 @@ func (c *call) turned(job retry.Job, err error) (answer, error) {
 		return nil, err
 	}
 	c.row.Target, c.row.Count = job.ID, job.Moved
-	return jsonAnswer{http.StatusOK, c.jobStatus(c.r.Context(), job)}, nil
+	return jsonAnswer{http.StatusOK, c.shownJob(job)}, nil
 }
 
 func stopJob(c *call) (answer, error) {
@@ -261,5 +265,5 @@ func stopJob(c *call) (answer, error) {
 		return nil, err
 	}
 	c.row.Target, c.row.Count = job.ID, job.Moved
-	return jsonAnswer{http.StatusAccepted, c.jobStatus(c.r.Context(), job)}, nil
+	return jsonAnswer{http.StatusAccepted, c.shownJob(job)}, nil
 }
