@@ -40,7 +40,7 @@ var places = map[string]func(*testing.T) place{
 }
 
 // shared are those places that are made for replicas, and not needed where there is one: with a broker, the store of one process
-// shows as much as that of several.
+// shows as much as that of several. TestBrokerReplicaDies runs on it in the short form, all cases of replicas in the long one.
 var shared = map[string]func(*testing.T) place{
 	"amqp on postgres": func(t *testing.T) place { return carrying(newPostgres)(t).open },
 }
@@ -68,7 +68,9 @@ var stores = map[string]func(*testing.T) *database{
 func onEachPlace(t *testing.T, test func(*testing.T, place)) {
 	t.Parallel()
 	all := maps.Clone(places)
-	maps.Copy(all, shared)
+	if soak.On() {
+		maps.Copy(all, shared)
+	}
 	onEachOf(t, all, test)
 }
 

@@ -15,20 +15,14 @@ var telling = map[string][]string{
 	"Backend":     {"reopened everything is there"},
 	"Accept":      {"makes one event of calls at the same time", "takes any body", "takes many together"},
 	"Withdraw":    {"with an ended context all or nothing"},
-	"Forget":      {"what is done is forgotten in its time"},
 	"Settle":      {"publishes a callback with the outcome", "a lost claim and the present one are told apart together"},
 	"Deliver":     {"payloads arrive byte for byte", "metadata arrives as it is", "each message once"},
-	"Delay":       {"what waits holds no place"},
-	"Lease":       {"another consumer takes over", "many claims are renewed, and lost ones are told apart"},
+	"Lease":       {"many claims are renewed, and lost ones are told apart"},
 	"Close":       {"waits for handlers and settles them"},
-	"DeadLetters": {"any payload and metadata", "erase up to a bound while entries come in", "snapshot while entries come and go"},
-	"Finding":     {"entries by event, cause and time"},
-	"Transfer":    {"from many callers at once"},
-	"Redrive":     {"one entry 100 times at once moves it once", "in batches while entries fail again"},
-	"Jobs":        {"started at once, one runs", "is taken over when its owner dies"},
+	"DeadLetters": {"any payload and metadata", "erase up to a bound while entries come in"},
+	"Redrive":     {"one entry 100 times at once moves it once"},
+	"Jobs":        {"started at once, one runs"},
 	"Exports":     {"claimed at once, each by one"},
-	"Import":      {"what was exported comes back as messages"},
-	"Audit":       {"newest first, by page"},
 	"Traffic":     {"noted at once, nothing is lost"},
 }
 
@@ -44,7 +38,9 @@ func RunVariant(t *testing.T, h Harness) {
 	for _, g := range contract {
 		cases := slices.DeleteFunc(slices.Clone(g.cases), func(c testCase) bool { return !slices.Contains(telling[g.name], c.name) })
 		require.Len(t, cases, len(telling[g.name]), "of the cases of %s", g.name)
-		chosen = append(chosen, group{g.name, cases})
+		if len(cases) > 0 {
+			chosen = append(chosen, group{g.name, cases})
+		}
 	}
 	run(t, h, chosen)
 }

@@ -69,7 +69,7 @@ func plannedStatements() map[string]planned {
 		"tell events":    {tellEvents, names, []any{int64(1)}, "PRIMARY"},
 		"look for old":   {sqlstore.SelectForgettable, nil, []any{int64(1), int64(1), "1", 500}, "PRIMARY"},
 		"tell callbacks": {tellCallbacks, names, []any{int64(1)}, "PRIMARY"},
-		"send entries":   {sendEntries, nil, append([]any{"", "", ""}, span...), "PRIMARY"},
+		"send entries":   {sendEntries, nil, append([]any{"", ""}, span...), "PRIMARY"},
 		"sent entries":   {selectSent, nil, span, "PRIMARY"},
 		"delete entries": {deleteSent, nil, span, "PRIMARY"},
 	}

@@ -43,7 +43,7 @@ func TestBrokerFaults(t *testing.T) {
 func brokerKilledUnderLoad(t *testing.T, broker *testserver.Server, meanwhile int, flags ...string) {
 	kills := soak.Long(1, 10)
 	r := launchTrial(t, 1, flags, "-lease", "10s")
-	doubled, _ := r.run(t, soak.Long(1_000, 10_000), kills, func() { restart(t, broker) })
+	doubled, _ := r.run(t, soak.Long(400, 10_000), kills, func() { restart(t, broker) })
 	assert.LessOrEqual(t, doubled, kills*crashConcurrency)
 	for status := range r.answers {
 		assert.Contains(t, []int{http.StatusAccepted, meanwhile}, status)

@@ -24,7 +24,7 @@ func TestProcessKilledUnderLoad(t *testing.T) {
 	onEachStore(t, func(t *testing.T, store []string) {
 		kills := soak.Long(4, 50)
 		r := launchTrial(t, 1, store)
-		doubled, _ := r.run(t, soak.Long(1_000, 10_000), kills, func() {
+		doubled, _ := r.run(t, soak.Long(400, 10_000), kills, func() {
 			r.servers[0].kill(t)
 			r.launch(t, 0)
 		})

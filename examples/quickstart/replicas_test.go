@@ -17,7 +17,7 @@ func TestReplicasKilled(t *testing.T) {
 		const lease = 2 * time.Second
 		kills := soak.Long(2, 20)
 		r := launchTrial(t, 3, store, "-lease", lease.String())
-		doubled, took := r.run(t, soak.Long(1_000, 10_000), kills, func() {
+		doubled, took := r.run(t, soak.Long(400, 10_000), kills, func() {
 			i := rand.IntN(len(r.servers))
 			r.servers[i].kill(t)
 			r.launch(t, i)

@@ -55,7 +55,7 @@ func TestAMQP(t *testing.T) {
 func TestPrivateRabbitMQ(t *testing.T) {
 	t.Parallel()
 	s, other := PrivateRabbitMQ(t), PrivateRabbitMQ(t)
-	restarts(t, s, keepRabbitMQ, countRabbitMQ)
+	restarts(t, s, keepRabbitMQ, countRabbitMQ, s.Stop) // others kill theirs
 	pauses(t, s)
 	open := rabbitmqURL("guest", "guest", s.Address())
 	require.ErrorIs(t, pingRabbitMQ(t.Context(), open), amqp.ErrCredentials, "nobody comes in without a password")
