@@ -52,16 +52,21 @@ Exit codes:
 // printHelp prints what there is.
 func printHelp(w io.Writer) {
 	_, _ = io.WriteString(w, helpHead)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, cmd := range commands() {
-		_, _ = fmt.Fprintf(t, "  %s\t%s\n", cmd.usage(), cmd.about)
-	}
-	_ = t.Flush()
+	printCommands(w, commands())
 	_, _ = io.WriteString(w, helpMiddle)
 	flags := (&session{}).newFlags()
 	flags.SetOutput(w)
 	flags.PrintDefaults()
 	_, _ = io.WriteString(w, helpTail)
+}
+
+// printCommands prints a line for each.
+func printCommands(w io.Writer, list []command) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, cmd := range list {
+		_, _ = fmt.Fprintf(t, "  %s\t%s\n", cmd.usage(), cmd.about)
+	}
+	_ = t.Flush()
 }
 
 // printHelp prints how to use one command.
@@ -84,10 +89,17 @@ func (c command) usage() string {
 	return c.name + " " + c.args
 }
 
-// help prints the help of the command that the words name, or of everything.
+// help prints the help of the command that the words name, or of everything. The first word of several commands names them all.
 func (s *session) help(words []string) error {
 	if len(words) == 0 {
 		printHelp(s.stdout)
+		return nil
+	}
+	family := familyOf(words[0])
+	if len(words) == 1 && len(family) > 1 && family[0].name != words[0] {
+		_, _ = fmt.Fprintf(s.stdout, "Commands:\n")
+		printCommands(s.stdout, family)
+		_, _ = fmt.Fprintf(s.stdout, "\n\"redrive help %s\" says more about the first, and so on.\n", family[0].name)
 		return nil
 	}
 	cmd, _, err := findCommand(words)

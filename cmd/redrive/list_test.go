@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -100,6 +101,21 @@ func TestListThatGoesInCircles(t *testing.T) {
 	got := newFake(t, says(http.StatusOK, page("a", false))).run("list", "events", "-all")
 	assert.Equal(t, exitFailed, got.code)
 	assert.Contains(t, got.stderr, "the same page again")
+}
+
+// The reason stands at the end of an error, which no table cuts off.
+func TestReasonsAreShown(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		`{"type":"panic","message":"panic: index out of range"}`:                                       "panic: index out of range",
+		`{"type":"panic","message":"step 3: panic: boom"}`:                                             "panic: step 3: panic: boom",
+		`{"type":"*callback.StatusError","message":"callback: send 01a21fff-0000-7000: answered 500"}`: "*callback.StatusError: answered 500",
+		`{"type":"error","message":"callback: send 01a21fff-0000-7000: ` + strings.Repeat("x", 200) + `: connection refused"}`: strings.Repeat("x", 40) + "…" +
+			strings.Repeat("x", 19) + ": connection refused",
+	} {
+		f := newFake(t, says(http.StatusOK, `{"entries":[{"id":"1","error":`+message+`}]}`))
+		assert.True(t, strings.HasSuffix(lines(f.ok("list", "callbacks"))[1], "  "+want), "%s: %s", message, f.ok("list", "callbacks"))
+	}
 }
 
 func TestErrors(t *testing.T) {

@@ -41,7 +41,7 @@ var advices = map[int]string{
 	codeNoPath:         "check -url: it has to lead to where the management is mounted; or the service is older than this command",
 	codeNoQueue:        "redrive queues lists those there are",
 	codeNoEntry:        "redrive list QUEUE shows what is there; it may have been moved back or erased meanwhile",
-	codeNoJob:          "redrive job start QUEUE starts one",
+	codeNoJob:          "redrive jobs QUEUE lists those that were",
 	codeNoExport:       "redrive exports QUEUE lists those there are",
 	codeJobRuns:        "redrive job watch QUEUE follows it, redrive job stop QUEUE ends it",
 	codeCountDiffers:   "look again at what is there, and confirm the present count",

@@ -34,7 +34,7 @@ func showEntry(ctx context.Context, s *session, args []string) error {
 }
 
 func (s *session) showHead(e entry) {
-	s.table(nil, [][]string{
+	s.facts([][]string{
 		{"entry", e.ID + " in the DLQ of " + e.Queue},
 		{"correlation id", e.CorrelationID},
 		{"accepted", stamp(e.AcceptedAt)},
