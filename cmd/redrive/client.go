@@ -93,7 +93,7 @@ func (c *client) open(ctx context.Context, r *request) (*http.Response, error) {
 		return response, nil
 	}
 	defer func() { _ = response.Body.Close() }()
-	return nil, newRefusal(response)
+	return nil, newRefusal(r, response)
 }
 
 func (c *client) newRequest(ctx context.Context, r *request) (*http.Request, error) {

@@ -16,6 +16,7 @@ func TestEdit(t *testing.T) {
 	s.fail(1)
 	s.mended.Store(true)
 	id := s.ids()[0]
+	assert.JSONEq(t, `{"correlation_id":"event-001","action":"pay","data":{"n":1}}`, s.ok("show", "events", id, "-payload"))
 	path := filepath.Join(t.TempDir(), "payload.json")
 	require.NoError(t, os.WriteFile(path, []byte(`{"correlation_id":"event-001","action":"pay","data":{"n":2}}`), 0o600))
 

@@ -14,11 +14,12 @@ type entry struct {
 	CreatedAt     time.Time       `json:"created_at"`
 	CorrelationID string          `json:"correlation_id"`
 	Payload       json.RawMessage `json:"payload"`
-	PayloadBase64 string          `json:"payload_base64"`
+	PayloadBase64 []byte          `json:"payload_base64"`
 	PayloadHidden bool            `json:"payload_hidden"`
 	Error         cause           `json:"error"`
 	Attempts      []attempt       `json:"attempts"`
 	Redrives      int64           `json:"redrives"`
+	Job           string          `json:"job"`
 	AcceptedAt    time.Time       `json:"accepted_at"`
 	Exported      bool            `json:"exported"`
 }

@@ -20,7 +20,7 @@ func TestRetry(t *testing.T) {
 	assert.Regexp(t, `^moved back: entry `+ids[1]+`, correlation id event-00\d\n$`, s.ok("retry", "events", ids[1]))
 	got := s.run("retry", "events", ids[1])
 	assert.Equal(t, exitNothing, got.code)
-	assert.Contains(t, got.stderr, "to do: redrive list QUEUE shows what is there")
+	assert.Contains(t, got.stderr, "to do: redrive list events shows what is there")
 	assert.Contains(t, s.ok("retry", "events", "--oldest"), "entry "+ids[0]+",")
 	assert.Contains(t, s.ok("retry", "events", "-oldest", "-output", "json"), `{"entry":{"id":"`+ids[2]+`"`)
 	assert.Equal(t, exitNothing, s.run("retry", "events", "--oldest").code)
@@ -57,7 +57,7 @@ func TestCtrlCEndsTheWatchingNotTheJob(t *testing.T) {
 	s.ok("job", "start", "events")
 	got := s.run("job", "start", "events")
 	assert.Equal(t, exitRefused, got.code)
-	assert.Contains(t, got.stderr, "redrive job watch QUEUE follows it")
+	assert.Contains(t, got.stderr, "redrive job watch events follows it")
 	require.Eventually(t, func() bool { return s.queue().RetryJob.State == "cooling_down" }, waitLimit, waitTick)
 
 	ctx, cancel := context.WithCancel(t.Context())

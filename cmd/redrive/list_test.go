@@ -67,6 +67,21 @@ func TestPayloadsOfAllKinds(t *testing.T) {
 	}
 }
 
+// A payload alone is what was sent, to its last byte, or nothing.
+func TestPayloadAlone(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, says(http.StatusOK, `{"id":"1","payload":{"a":  "\u001b`+"\u009b"+`"}}`))
+	assert.Equal(t, `{"a":  "\u001b`+"\u009b"+`"}`, f.ok("show", "events", "1", "-payload"))
+	f = newFake(t, says(http.StatusOK, `{"id":"1","payload_base64":"AAE="}`))
+	assert.Equal(t, "\x00\x01", f.ok("show", "events", "1", "-payload"))
+	f = newFake(t, says(http.StatusOK, `{"id":"1","payload_hidden":true}`))
+	got := f.run("show", "events", "1", "-payload")
+	assert.Equal(t, exitRefused, got.code)
+	assert.Contains(t, got.stderr, "the payload is hidden from you")
+	assert.Contains(t, newFake(t, says(http.StatusOK, `{"id":"1","redrives":1,"job":"j1"}`)).ok("show", "events", "1"),
+		"moved back before  once, the last time by job j1\n")
+}
+
 // page is one with the entries of those ids.
 func page(next string, complete bool, ids ...int) string {
 	entries := ""
