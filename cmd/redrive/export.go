@@ -176,10 +176,11 @@ func (e *exporting) unfinished(ctx context.Context, err error) error {
 	if e.record.State == stateFailed {
 		return err
 	}
-	again := "redrive export " + e.queue + " -download " + e.id
+	words := []string{"redrive", "export", e.queue, "-download", e.id}
 	if e.path != "" {
-		again += " -o " + e.path
+		words = append(words, "-o", e.path)
 	}
+	again := commandLine(words...)
 	if ctx.Err() != nil {
 		return &failure{code: exitInterrupted, what: "interrupted; the export stays at the server", advice: again + " goes on with it"}
 	}

@@ -17,26 +17,65 @@ var showCommand = command{
 	name: "show", args: "QUEUE ID", least: 2, most: 2, about: "Show one entry whole: its error, every attempt, its payload",
 	prepare: func(f *flag.FlagSet) action {
 		alone := f.Bool("payload", false, "print the payload alone, as it was sent, for redrive edit")
+		original := f.Bool("original", false, "show it as it was before its payload was first edited, and what was changed since")
 		return func(ctx context.Context, s *session, args []string) error {
-			raw, err := s.client.call(ctx, &request{method: http.MethodGet, path: []string{"queues", args[0], "entries", args[1]}})
+			path := []string{"queues", args[0], "entries", args[1]}
+			if *original {
+				path = append(path, "original")
+			}
+			raw, err := s.client.call(ctx, &request{method: http.MethodGet, path: path})
 			if err != nil {
 				return err
 			}
-			if *alone {
-				return s.printPayload(raw)
+			if *original {
+				return s.showOriginal(raw, *alone)
 			}
-			return s.showEntry(raw)
+			return s.showEntry(raw, *alone)
 		}
 	},
 }
 
-// printPayload prints what was sent, byte for byte unless somebody looks at it on a terminal.
-func (s *session) printPayload(raw json.RawMessage) error {
+// showOriginal shows an entry as it was, and the difference to the present one.
+func (s *session) showOriginal(raw json.RawMessage, alone bool) error {
+	if s.json() && !alone {
+		return s.printJSON(raw)
+	}
+	answer, err := decode[struct {
+		Entry      json.RawMessage `json:"entry"`
+		Difference string          `json:"difference"`
+	}](raw)
+	if err != nil {
+		return err
+	}
+	if err := s.showEntry(answer.Entry, alone); err != nil || alone {
+		return err
+	}
+	s.tell("")
+	_, _ = fmt.Fprint(s.stdout, plainBlock(answer.Difference))
+	return nil
+}
+
+// showEntry shows an entry whole, or its payload alone.
+func (s *session) showEntry(raw json.RawMessage, alone bool) error {
+	if s.json() && !alone {
+		return s.printJSON(raw)
+	}
 	e, err := decode[entry](raw)
 	switch {
 	case err != nil:
 		return err
-	case e.PayloadHidden:
+	case alone:
+		return s.printPayload(&e)
+	}
+	s.showHead(e)
+	s.showAttempts(e.Attempts)
+	s.showPayload(e)
+	return nil
+}
+
+// printPayload prints what was sent, byte for byte unless somebody looks at it on a terminal.
+func (s *session) printPayload(e *entry) error {
+	if e.PayloadHidden {
 		return &failure{code: exitRefused, what: "the payload is hidden from you", advice: advices[http.StatusForbidden]}
 	}
 	payload := []byte(e.Payload)
@@ -47,20 +86,6 @@ func (s *session) printPayload(raw json.RawMessage) error {
 		payload = []byte(plainBlock(string(payload)) + "\n")
 	}
 	_, _ = s.stdout.Write(payload)
-	return nil
-}
-
-func (s *session) showEntry(raw json.RawMessage) error {
-	if s.json() {
-		return s.printJSON(raw)
-	}
-	e, err := decode[entry](raw)
-	if err != nil {
-		return err
-	}
-	s.showHead(e)
-	s.showAttempts(e.Attempts)
-	s.showPayload(e)
 	return nil
 }
 
