@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -107,6 +109,14 @@ func readFilter(raw json.RawMessage) (*filter, error) {
 		return nil, fmt.Errorf("criterion %s is not known", name)
 	}
 	return f, nil
+}
+
+// concealed is whether the server may have put "hidden" in the place of what somebody looked for in payloads: it does for those who
+// do not see these.
+func (f *filter) concealed() bool {
+	const hidden = "hidden"
+	return f.values.Get("q") == hidden || f.values.Get("action") == hidden ||
+		slices.ContainsFunc(f.values["attribute"], func(pair string) bool { return strings.HasSuffix(pair, "="+hidden) })
 }
 
 // flags is the filter as words of a command line.

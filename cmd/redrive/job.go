@@ -80,9 +80,9 @@ func (j *job) verdict(queue string) error {
 // again says how to go on with a job that was stopped. A command that would move anything else than the job had left, or
 // with less caution, is none.
 func (j *job) again(queue string) string {
-	const otherwise = " -output json says what it was to move; that cannot be put into a command here"
+	const otherwise = " -output json says what it was to move, as far as you may see it; that cannot be put into a command here"
 	which, err := readFilter(j.Filter)
-	if err != nil {
+	if err != nil || which.concealed() {
 		return commandLine("redrive", "job", "show", queue) + otherwise
 	}
 	words := append([]string{"redrive", "job", "start", queue}, which.before(j.StartedAt).flags()...)
