@@ -157,10 +157,12 @@ func advised(t *testing.T, stderr string) (words []string) {
 func TestNoAdviceThatCannotBeTyped(t *testing.T) {
 	t.Parallel()
 	for filter, want := range map[string]string{
-		`{"color":"red"}`:               "to do: redrive job show events -output json says what it was to move",
-		`{"q":"a\u0007b"}`:              "to do: redrive job show events -output json says what it was to move",
-		`{}`:                            "to do: redrive job start events -to 2026-01-02T03:04:05Z -dry-run counts what is left",
-		`{"to":"2026-01-01T00:00:00Z"}`: "to do: redrive job start events -to 2026-01-01T00:00:00Z -dry-run counts what is left",
+		`{"color":"red"}`:                    "to do: redrive job show events -output json says what it was to move",
+		`{"q":"a\u0007b"}`:                   "to do: redrive job show events -output json says what it was to move",
+		`{"q":"hidden"}`:                     "to do: redrive job show events -output json says what it was to move",
+		`{"attributes":{"data.a":"hidden"}}`: "to do: redrive job show events -output json says what it was to move",
+		`{}`:                                 "to do: redrive job start events -to 2026-01-02T03:04:05Z -dry-run counts what is left",
+		`{"to":"2026-01-01T00:00:00Z"}`:      "to do: redrive job start events -to 2026-01-01T00:00:00Z -dry-run counts what is left",
 	} {
 		f := newFake(t, says(http.StatusOK, `{"id":"1","state":"stopped","started_at":"2026-01-02T03:04:05Z","filter":`+filter+`}`))
 		got := f.run("job", "watch", "events")
