@@ -17,6 +17,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -265,7 +266,7 @@ func TestCompleteTxWithoutARecord(t *testing.T) {
 
 // Whatever goes wrong with attempts, on two replicas whose connections are terminated, each effect is there exactly once.
 func TestCompleteTxExactlyOnce(t *testing.T) {
-	const events = 300
+	events := soak.Long(100, 300)
 	onEachHost(t, func(t *testing.T, h *host) {
 		w := startWorkers(t, h, func(c *asyncevents.Config) {
 			c.Policy = retry.Fixed(20 * time.Millisecond)

@@ -22,6 +22,7 @@ import (
 	"github.com/redrive-go/redrive/backends/memory"
 	"github.com/redrive-go/redrive/backends/postgres"
 	"github.com/redrive-go/redrive/backends/sqlite"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/internal/testserver"
 )
 
@@ -82,7 +83,7 @@ func onEachLocal(t *testing.T, test func(*testing.T, *asyncevents.Backend)) {
 	t.Parallel()
 	chosen := maps.Clone(places)
 	maps.DeleteFunc(chosen, func(name string, _ func(*testing.T) place) bool {
-		return !slices.Contains(local, name) && !long(false, true)
+		return !slices.Contains(local, name) && !soak.On()
 	})
 	onEachOf(t, chosen, func(t *testing.T, open place) { test(t, open(t)) })
 }
@@ -92,7 +93,7 @@ func few(b *asyncevents.Backend, n int) int {
 	if slices.Contains(local, b.Name) {
 		return n
 	}
-	return long(n/10, n)
+	return soak.Long(n/10, n)
 }
 
 // onEachServer runs a case on every kind of database server.
@@ -211,7 +212,10 @@ func (d *database) hold(t *testing.T, level sql.IsolationLevel, statement string
 // texts returns the only column of a query.
 func (d *database) texts(t *testing.T, query string) (texts []string) {
 	t.Helper()
-	rows, err := d.sql(t).QueryContext(t.Context(), query)
+	db, err := sql.Open(d.driver, d.dsn)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, db.Close()) }()
+	rows, err := db.QueryContext(t.Context(), query)
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, rows.Close()) }()
 	for rows.Next() {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -131,7 +132,7 @@ func TestFilteredRetryJobSurvivesTwentyDeaths(t *testing.T) {
 // survivesDeaths has the process of a job die again and again. So many entries are not the job's.
 func survivesDeaths(t *testing.T, b *asyncevents.Backend, options retry.Options, others int) {
 	const deaths = 20
-	entries := few(b, long(10_000/slowdown, 100_000))
+	entries := few(b, soak.Long(2_000, 100_000))
 	fill(t, b, entries)
 	var seen starts
 	s, err := asyncevents.New(b, working(&seen, 0), quick(t, nil))

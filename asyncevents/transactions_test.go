@@ -20,6 +20,7 @@ import (
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/backends/mysql"
 	"github.com/redrive-go/redrive/backends/postgres"
+	"github.com/redrive-go/redrive/internal/soak"
 )
 
 // host is an application with transactions of its own on the database of the events, and a table named orders.
@@ -143,7 +144,7 @@ func (h *host) accept(ctx context.Context, s *asyncevents.Service, id string, co
 }
 
 func TestAcceptTx(t *testing.T) {
-	const each = 1000
+	each := soak.Long(200, 1000)
 	onEachHost(t, func(t *testing.T, h *host) {
 		var seen starts
 		s, _ := run(t, h.open(t), working(&seen, 0), nil)
@@ -330,7 +331,7 @@ func TestAcceptTxCommittedLate(t *testing.T) {
 		_, err = s.AcceptTx(t.Context(), tx.tx, asyncevents.Submission{Body: []byte(`{"correlation_id":"late"}`)})
 		require.NoError(t, err)
 		var others []string
-		for began := time.Now(); time.Since(began) < long(time.Second, 45*time.Second); {
+		for began := time.Now(); time.Since(began) < soak.Long(time.Second, 45*time.Second); {
 			others = append(others, acceptMany(t, s, fmt.Sprintf("r%d-", len(others)), 50, bare)...)
 			awaitIdle(t, s, asyncevents.EventsQueue)
 		}

@@ -184,6 +184,7 @@ func eraseEntries(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.noteFilter(filter)
 	confirm, err := c.confirmed(filter)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package management
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -116,7 +117,7 @@ func getJob(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return jsonAnswer{http.StatusOK, c.jobStatus(c.r.Context(), job)}, nil
+	return jsonAnswer{http.StatusOK, c.shownJob(job)}, nil
 }
 
 // jobsView is one page of a DLQ's retry jobs.
@@ -155,7 +156,7 @@ func (c *call) jobList() (jobList, error) {
 		list.NextCursor = jobs[limit-1].ID
 	}
 	for _, job := range jobs {
-		list.Jobs = append(list.Jobs, c.jobStatus(c.r.Context(), job))
+		list.Jobs = append(list.Jobs, c.shownJob(job))
 	}
 	return list, nil
 }
@@ -175,19 +176,19 @@ func startJob(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if dry {
-		return c.dryRun(filter)
-	}
 	options, err := c.jobOptions(filter)
 	if err != nil {
 		return nil, err
+	}
+	if dry {
+		return c.dryRun(filter)
 	}
 	job, err := c.jobs.Start(c.r.Context(), c.queue, c.row.Actor, options)
 	if err != nil {
 		return nil, err
 	}
-	c.row.Target, c.row.Count = job.ID, job.Total
-	return jsonAnswer{http.StatusAccepted, c.jobStatus(c.r.Context(), job)}, nil
+	c.row.Target, c.row.Count, c.meant = job.ID, job.Total, options.Criteria
+	return jsonAnswer{http.StatusAccepted, c.shownJob(job)}, nil
 }
 
 // isDryRun is whether the call only asks for a count.
@@ -244,6 +245,9 @@ func (c *call) jobOptions(filter dlq.Filter) (o retry.Options, err error) {
 			return o, newMalformedProblem("Field '" + name + "' is not as described")
 		}
 	}
+	if err := o.Validate(); err != nil {
+		return o, fmt.Errorf("%w: %w", retry.ErrBadOptions, err)
+	}
 	return o, nil
 }
 
@@ -260,7 +264,7 @@ func (c *call) turned(job retry.Job, err error) (answer, error) {
 		return nil, err
 	}
 	c.row.Target, c.row.Count = job.ID, job.Moved
-	return jsonAnswer{http.StatusOK, c.jobStatus(c.r.Context(), job)}, nil
+	return jsonAnswer{http.StatusOK, c.shownJob(job)}, nil
 }
 
 func stopJob(c *call) (answer, error) {
@@ -269,5 +273,5 @@ func stopJob(c *call) (answer, error) {
 		return nil, err
 	}
 	c.row.Target, c.row.Count = job.ID, job.Moved
-	return jsonAnswer{http.StatusAccepted, c.jobStatus(c.r.Context(), job)}, nil
+	return jsonAnswer{http.StatusAccepted, c.shownJob(job)}, nil
 }

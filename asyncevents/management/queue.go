@@ -40,12 +40,15 @@ type queueList struct {
 
 func listQueues(c *call) (answer, error) {
 	list, err := c.queueList(c.r.Context())
+	for i, status := range list.Queues {
+		list.Queues[i] = c.shownQueue(status)
+	}
 	return jsonAnswer{http.StatusOK, list}, err
 }
 
 func getQueue(c *call) (answer, error) {
 	status, err := c.queueStatus(c.r.Context(), c.queue)
-	return jsonAnswer{http.StatusOK, status}, err
+	return jsonAnswer{http.StatusOK, c.shownQueue(status)}, err
 }
 
 // pageGroups is how many causes a queue's page lists, those with most entries first.

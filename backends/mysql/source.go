@@ -19,10 +19,12 @@ func newSource(db *sql.DB, own bool, names sqlstore.Names) *sqlstore.StdSource {
 // nothing of the session's time zone. INSERT IGNORE would pass over all kinds of faults and cut what is too long.
 func newWords(names sqlstore.Names) *sqlstore.Words {
 	return &sqlstore.Words{
-		Table:     names.Table,
-		Now:       "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
-		Lock:      "FOR UPDATE",
-		Hints:     map[string]string{"by event": "FORCE INDEX (event)", "by cause": "FORCE INDEX (cause)"},
+		Table: names.Table,
+		Now:   "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
+		Lock:  "FOR UPDATE",
+		Hints: map[string]string{
+			"by event": "FORCE INDEX (event)", "by cause": "FORCE INDEX (cause)", "by key": "FORCE INDEX (PRIMARY)",
+		},
 		InsertNew: "INSERT",
 		IfNew:     "ON DUPLICATE KEY UPDATE id = id",
 	}
