@@ -1,7 +1,6 @@
 package management
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -52,6 +51,9 @@ const (
 	// fieldCanaryPercent is the canary's second number in the form of a page.
 	fieldCanaryPercent = "canary_percent"
 )
+
+// defaultCanaryPercent is how much of a canary has to be processed when nobody says: all of it. Nothing would let every job go on.
+const defaultCanaryPercent = 100
 
 // jobStatus is how a retry job stands.
 type jobStatus struct {
@@ -217,8 +219,11 @@ func (c *call) dryRun(filter dlq.Filter) (answer, error) {
 func (c *call) jobForm() object {
 	form, fields := c.r.PostForm, object{}
 	if entries := form.Get(fieldCanary); entries != "" {
-		percent := cmp.Or(form.Get(fieldCanaryPercent), "0")
-		fields[fieldCanary] = jsontext.Value(`{"entries":` + entries + `,"min_processed_percent":` + percent + `}`)
+		canary := `{"entries":` + entries
+		if percent := form.Get(fieldCanaryPercent); percent != "" {
+			canary += `,"min_processed_percent":` + percent
+		}
+		fields[fieldCanary] = jsontext.Value(canary + "}")
 	}
 	for _, name := range []string{fieldStopOver, fieldSingle} {
 		if text := form.Get(name); text != "" {
@@ -235,6 +240,9 @@ func (c *call) jobOptions(filter dlq.Filter) (o retry.Options, err error) {
 	}
 	if o.Criteria, err = filter.Criteria(); err != nil {
 		return o, err
+	}
+	if _, ok := c.fields[fieldCanary]; ok {
+		o.Canary.MinProcessedPercent = defaultCanaryPercent
 	}
 	for name, into := range map[string]any{
 		fieldCanary: &o.Canary, fieldStopOver: &o.StopOverPercent, fieldSingle: &o.SingleAttempt,

@@ -64,7 +64,7 @@ func (s *session) settings(ctx context.Context, change settingsChange) error {
 	if err != nil {
 		return err
 	}
-	s.table(nil, [][]string{
+	s.facts([][]string{
 		{"batch size", number(now.BatchSize)},
 		{"cooldown", strconv.FormatFloat(now.CooldownMinutes, 'g', -1, 64) + " min"},
 	})
