@@ -68,8 +68,10 @@ func saveSettings(c *call) (answer, error) {
 	if err != nil {
 		return nil, newSettingsProblem(err)
 	}
-	c.row.Detail = fmt.Sprintf("batch_size %d, cooldown_minutes %g, max_round_trips %d",
-		settings.BatchSize, settings.CooldownMinutes, settings.MaxRoundTrips)
+	c.row.Detail = fmt.Sprintf("batch_size %d, cooldown_minutes %g", settings.BatchSize, settings.CooldownMinutes)
+	if settings.MaxRoundTrips != present.MaxRoundTrips {
+		c.row.Detail += fmt.Sprintf(", max_round_trips %d", settings.MaxRoundTrips)
+	}
 	return jsonAnswer{http.StatusOK, settings}, c.jobs.SaveSettings(c.r.Context(), settings)
 }
 

@@ -24,7 +24,7 @@ func TestSettingsAreSaved(t *testing.T) {
 	assert.JSONEq(t, got.text, b.do(http.MethodGet, "api/settings", "").text)
 	row := b.audit()[0]
 	assert.Equal(t, asyncevents.AuditRow{ID: row.ID, At: row.At, Actor: "alice", Action: "configure",
-		Outcome: outcomeAllowed, Detail: "batch_size 7, cooldown_minutes 0.25, max_round_trips 0"}, row)
+		Outcome: outcomeAllowed, Detail: "batch_size 7, cooldown_minutes 0.25"}, row)
 }
 
 func TestSettingsAreChecked(t *testing.T) {
@@ -72,6 +72,7 @@ func TestQuarantine(t *testing.T) {
 	assert.NotContains(t, b.do(http.MethodGet, "queues/events", "").text, "quarantined")
 	got := b.do(http.MethodPut, "api/settings", `{"batch_size":7,"cooldown_minutes":0,"max_round_trips":2}`)
 	assert.JSONEq(t, `{"batch_size":7,"cooldown_minutes":0,"max_round_trips":2}`, got.text)
+	assert.Equal(t, "batch_size 7, cooldown_minutes 0, max_round_trips 2", b.audit()[0].Detail)
 	got = b.do(http.MethodPut, "api/settings", `{"batch_size":8,"cooldown_minutes":0}`)
 	assert.JSONEq(t, `{"batch_size":8,"cooldown_minutes":0,"max_round_trips":2}`, got.text, "who does not know it leaves it as it is")
 
