@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
-	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/backends/memory"
+	"github.com/redrive-go/redrive/internal/soak"
 )
 
 const (
