@@ -89,7 +89,7 @@ func eventPage(c *call) (answer, error) {
 	}
 	status, err := c.eventStatus(id)
 	if problem := new(asyncevents.Problem); errors.As(err, &problem) && problem.HTTPStatus == http.StatusNotFound {
-		return c.page(http.StatusNotFound, "event", "Find an event", eventView{Asked: id}), nil
+		return c.page(http.StatusOK, "event", "Find an event", eventView{Asked: id}), nil
 	}
 	if err != nil {
 		return nil, err
