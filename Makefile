@@ -10,7 +10,7 @@ LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 TEST_FLAGS    ?=
 
 # Modules of their own, which ./... leaves out: what they need is nobody's who imports the library.
-EXAMPLES      := examples/nats
+EXAMPLES      := examples/cloudevents examples/nats examples/oauth
 ADAPTERS      := export/bucket
 BROWSER       := asyncevents/management/browsertest
 MODULES       := bench $(BROWSER) $(ADAPTERS) $(EXAMPLES)
@@ -28,8 +28,9 @@ servers:
 	@mkdir -p $(TOOLS)
 	@$(GO) build -o $(SERVERS) ./internal/testserver/withservers
 
-test: servers ## run all tests, with servers that are brought up for them
-	@$(WITH_SERVERS) $(GO) test -shuffle=on -timeout 20m $(TEST_FLAGS) ./...
+# Tests wait more than they work, so that more of them run at a time than there are cores.
+test: servers ## run all tests in their short forms, with servers that are brought up for them
+	@$(WITH_SERVERS) $(GO) test -shuffle=on -parallel 4 -timeout 20m $(TEST_FLAGS) ./...
 	@for module in $(ADAPTERS) $(EXAMPLES); do (cd $$module && $(GO) test -shuffle=on -timeout 20m $(TEST_FLAGS) ./...) || exit 1; done
 
 race: servers ## run all tests under the race detector
@@ -55,10 +56,11 @@ $(LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv $(TOOLS)/golangci-lint $@
 
-fuzz: ## fuzz the decoder of request bodies for a minute
+fuzz: ## fuzz the decoders of request bodies for a minute
 	$(GO) test ./asyncevents -run '^$$' -fuzz FuzzParseBody -fuzztime 60s
+	$(GO) test ./asyncevents -run '^$$' -fuzz FuzzCloudEvent -fuzztime 15s
 
-soak: servers ## the long forms of the fault tests
+soak: servers ## run all tests in their long forms: more events, more kills, the whole contract on every kind of connection
 	@REDRIVE_SOAK=1 $(WITH_SERVERS) $(GO) test -count=1 -timeout 60m $(TEST_FLAGS) ./...
 
 # The DLQ and the delayed events of the large cases are BENCH_ENTRIES, the waiting ones BENCH_WAITING; the others handle
@@ -84,7 +86,8 @@ measure:
 	$(BENCH) -bench CallbacksBesideDead -benchtime $(BENCH_PEERS)x -count $(BENCH_COUNT) .
 	$(BENCH) -bench Pickup -benchtime 200x -count $(BENCH_COUNT) .
 	$(BENCH) -bench 'HTTP|Replicas' -benchtime 1x -count $(BENCH_COUNT) .
-	$(BENCH) -bench 'Memory|DLQ|Pages|Delayed|Waiting' -benchtime 1x .
+	$(BENCH) -bench 'Memory|DLQ|Pages|Delayed|Waiting|Forgetting' -benchtime 1x .
+	$(GO) test ./asyncevents -run '^$$' -bench Strictness -benchtime 1x
 
 quickstart: ## run the example server
 	$(GO) run ./examples/quickstart

@@ -2,7 +2,6 @@ package asyncevents
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -45,7 +44,8 @@ func (s *Service) acceptance(ctx context.Context, submission Submission) (Accept
 	if int64(len(submission.Body)) > s.cfg.MaxBodyBytes {
 		return Acceptance{}, newTooLargeProblem(s.cfg.MaxBodyBytes)
 	}
-	event, problem := parseEvent(submission.Body)
+	metadata := submission.metadata()
+	event, problem := parseEvent(submission.Body, metadata)
 	if problem != nil {
 		return Acceptance{}, problem
 	}
@@ -53,8 +53,8 @@ func (s *Service) acceptance(ctx context.Context, submission Submission) (Accept
 	if problem := s.check(ctx, &event); problem != nil {
 		return Acceptance{}, problem
 	}
-	if event.ID == "" && submission.IdempotencyKey != "" {
-		event.ID = idOfKey(submission.IdempotencyKey)
+	if event.ID == "" {
+		event.ID = submission.nameOf(&event)
 	}
 	generated := event.ID == ""
 	if generated {
@@ -64,15 +64,12 @@ func (s *Service) acceptance(ctx context.Context, submission Submission) (Accept
 		}
 		event.ID = id.String()
 	}
-	msg := &message.Message{
-		UUID:     event.ID,
-		Payload:  event.Body,
-		Metadata: message.Metadata{retry.MetadataAcceptedAt: event.AcceptedAt.Format(time.RFC3339Nano)},
-	}
-	inject(ctx, msg.Metadata)
+	hash := hashOf(event.Body, metadata)
+	metadata[retry.MetadataAcceptedAt] = event.AcceptedAt.Format(time.RFC3339Nano)
+	inject(ctx, metadata)
 	return Acceptance{
-		CorrelationID: event.ID, Generated: generated, BodyHash: sha256.Sum256(event.Body), AcceptedAt: event.AcceptedAt,
-		Topic: s.topic(EventsQueue), Message: msg,
+		CorrelationID: event.ID, Generated: generated, BodyHash: hash, AcceptedAt: event.AcceptedAt,
+		Topic: s.topic(EventsQueue), Message: &message.Message{UUID: event.ID, Payload: event.Body, Metadata: metadata},
 	}, nil
 }
 
@@ -87,8 +84,12 @@ func (a *Acceptance) conclude(receipt Receipt) (Accepted, error) {
 	return Accepted{CorrelationID: a.CorrelationID, Status: receipt.Status, Replayed: true}, nil
 }
 
-// parseEvent reads what the library itself knows of a body. The ID is the client's choice, or "".
-func parseEvent(body []byte) (Event, *Problem) {
+// parseEvent reads what the library itself knows of the body of a message, whose metadata may say that it is a CloudEvent. The ID is
+// the client's choice, or "".
+func parseEvent(body []byte, metadata message.Metadata) (Event, *Problem) {
+	if isStructured(metadata) || isBinary(metadata) {
+		return parseCloudEvent(body, metadata)
+	}
 	e, problem := parseBody(body)
 	if problem != nil {
 		return Event{}, problem

@@ -12,9 +12,14 @@ import (
 // errBadToken is what BearerToken's authenticator returns; it does not say which token would have been right.
 var errBadToken = errors.New("bearer token missing or unknown")
 
+// Authenticator lets a request pass and says whose it is, or refuses it with an error, which is not shown to the client. The name
+// must be the same whenever the client comes again: RateLimit counts by it, and an Idempotency-Key means something to its client
+// alone. "" is a client without a name, one of whom is as good as another. It is called from many goroutines.
+type Authenticator func(*http.Request) (client string, err error)
+
 // BearerToken returns an authenticator for Config that lets a request pass whose Authorization header carries one of the
 // tokens; several allow for rotation. It is Authenticate of BearerTokens that never change.
-func BearerToken(tokens ...string) func(*http.Request) error {
+func BearerToken(tokens ...string) Authenticator {
 	var t BearerTokens
 	t.Set(tokens...)
 	return t.Authenticate
@@ -39,11 +44,11 @@ func (t *BearerTokens) Set(tokens ...string) {
 }
 
 // Authenticate is for Config.Authenticate: it lets a request pass whose Authorization header carries one of the tokens. How long it
-// takes tells nothing about them.
-func (t *BearerTokens) Authenticate(r *http.Request) error {
+// takes tells nothing about them. The client has no name: one that gets a new token goes on with its old keys.
+func (t *BearerTokens) Authenticate(r *http.Request) (client string, err error) {
 	hashes := t.hashes.Load()
 	if hashes == nil {
-		return errBadToken
+		return "", errBadToken
 	}
 	sent := sha256.Sum256([]byte(bearerOf(r)))
 	match := 0
@@ -51,9 +56,9 @@ func (t *BearerTokens) Authenticate(r *http.Request) error {
 		match |= subtle.ConstantTimeCompare(sent[:], token[:])
 	}
 	if match != 1 {
-		return errBadToken
+		return "", errBadToken
 	}
-	return nil
+	return "", nil
 }
 
 // bearerOf returns the token of the request's only Authorization header, "" for none.

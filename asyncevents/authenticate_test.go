@@ -33,16 +33,17 @@ func TestBearerToken(t *testing.T) {
 		{[]string{"old"}, false},
 		{[]string{"Bearer old", "Bearer old"}, false},
 	} {
-		err := authenticate(&http.Request{Header: http.Header{"Authorization": tc.headers}})
+		_, err := authenticate(&http.Request{Header: http.Header{"Authorization": tc.headers}})
 		assert.Equal(t, tc.pass, err == nil, "%q", tc.headers)
 	}
 }
 
 func TestBearerTokenWithoutTokensRefuses(t *testing.T) {
 	t.Parallel()
-	for _, authenticate := range []func(*http.Request) error{BearerToken(), BearerToken("", "")} {
+	for _, authenticate := range []Authenticator{BearerToken(), BearerToken("", "")} {
 		for _, header := range []string{"Bearer ", "Bearer x", ""} {
-			assert.Error(t, authenticate(&http.Request{Header: http.Header{"Authorization": {header}}}))
+			_, err := authenticate(&http.Request{Header: http.Header{"Authorization": {header}}})
+			assert.Error(t, err)
 		}
 	}
 }
@@ -54,7 +55,8 @@ func TestBearerTokensAreReloaded(t *testing.T) {
 	with := func(token string) error {
 		r := httptest.NewRequest(http.MethodPost, eventsPath, nil)
 		r.Header.Set("Authorization", "Bearer "+token)
-		return tokens.Authenticate(r)
+		_, err := tokens.Authenticate(r)
+		return err
 	}
 	require.Error(t, with(""), "none is set")
 	require.Error(t, with("old"))
@@ -87,7 +89,8 @@ func ExampleBearerTokens() {
 	ask := func(token string) {
 		r := httptest.NewRequest(http.MethodPost, "/v1/async/events", nil)
 		r.Header.Set("Authorization", "Bearer "+token)
-		fmt.Println(token, tokens.Authenticate(r) == nil)
+		_, err := tokens.Authenticate(r)
+		fmt.Println(token, err == nil)
 	}
 	ask("monday")
 	reload("tuesday wednesday")

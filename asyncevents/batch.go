@@ -76,12 +76,13 @@ func (h *handler) serveBatch(w http.ResponseWriter, r *http.Request) {
 		h.refuseMethod(w, r, http.MethodPost)
 		return
 	}
-	if !h.admitted(w, r, 0) {
+	client, ok := h.admitted(w, r, 0)
+	if !ok {
 		return
 	}
-	submissions, problem := h.readBatch(w, r)
+	submissions, problem := h.readBatch(w, r, client)
 	if problem == nil {
-		problem = h.config.rates.take(r, len(submissions))
+		problem = h.config.rates.take(r, client, len(submissions))
 	}
 	if problem != nil {
 		h.refuse(w, r, problem)
@@ -96,18 +97,25 @@ func (h *handler) serveBatch(w http.ResponseWriter, r *http.Request) {
 }
 
 // readBatch reads the events of a batch. With a key of its own, each of them has one that follows from that and its place.
-func (h *handler) readBatch(w http.ResponseWriter, r *http.Request) ([]Submission, *Problem) {
+func (h *handler) readBatch(w http.ResponseWriter, r *http.Request, client string) ([]Submission, *Problem) {
 	key, problem := idempotencyKeyOf(r.Header)
 	if problem != nil {
 		return nil, problem
 	}
-	body, problem := readBody(w, r, h.config.maxBatch, mediaJSON, mediaNDJSON)
+	mediaTypes := []string{mediaJSON, mediaNDJSON}
+	if h.config.cloudEvents {
+		mediaTypes = append(mediaTypes, mediaCloudEventBatch)
+	}
+	body, problem := readBody(w, r, h.config.maxBatch, mediaTypes...)
 	if problem != nil {
 		return nil, problem
 	}
-	split := splitArray
-	if mediaTypeOf(r.Header) == mediaNDJSON {
+	split, each := splitArray, ""
+	switch mediaTypeOf(r.Header) {
+	case mediaNDJSON:
 		split = splitLines
+	case mediaCloudEventBatch:
+		each = mediaCloudEvent
 	}
 	bodies, problem := split(body)
 	if problem != nil {
@@ -115,7 +123,7 @@ func (h *handler) readBatch(w http.ResponseWriter, r *http.Request) ([]Submissio
 	}
 	submissions := make([]Submission, len(bodies))
 	for i := range bodies {
-		submissions[i].Body = bodies[i]
+		submissions[i] = Submission{Body: bodies[i], ContentType: each, Client: client}
 		if key != "" {
 			submissions[i].IdempotencyKey = key + "\n" + strconv.Itoa(i) // no key of a client's holds a line break
 		}

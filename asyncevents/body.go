@@ -76,7 +76,10 @@ func (p *parser) release() {
 	parsers.Put(p)
 }
 
-func (p *parser) readBody() error {
+func (p *parser) readBody() error { return p.readObject((*parser).readAttribute) }
+
+// readObject reads the outermost object, of which read takes the members, and that nothing follows.
+func (p *parser) readObject(read func(p *parser, name []byte) error) error {
 	if p.decoder.PeekKind() != '{' {
 		// The decoder knows better what is wrong with something that is not JSON at all.
 		if _, err := p.decoder.ReadToken(); err != nil {
@@ -84,7 +87,7 @@ func (p *parser) readBody() error {
 		}
 		return errNoObject
 	}
-	if err := p.readMembers((*parser).readAttribute); err != nil {
+	if err := p.readMembers(read); err != nil {
 		return err
 	}
 	return p.readTrailer()
@@ -224,7 +227,7 @@ func (f *fields) envelope() (envelope, *Problem) {
 	}
 	var ok bool
 	if result.callbackURL, ok = optionalString(callbackURL); !ok {
-		return envelope{}, newInvalidPropertyProblem("callback_url must be an absolute https URL")
+		return envelope{}, newCallbackURLProblem()
 	}
 	if result.correlationID, ok = optionalString(f.correlationID); !ok || !mayBeChosen(result.correlationID) {
 		return envelope{}, newInvalidPropertyProblem(

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -54,7 +55,7 @@ func (u *uneven) process(_ context.Context, e asyncevents.Event) (any, error) {
 // twice, and none is started more often than it may.
 func TestBrokerConnectionsCut(t *testing.T) {
 	t.Parallel()
-	times, every := long(5, 30), long(400*time.Millisecond, 2*time.Second)
+	times, every := soak.Long(5, 30), soak.Long(400*time.Millisecond, 2*time.Second)
 	c := beforeBroker(t)
 	var seen uneven
 	s, _ := run(t, c.cut.open(t), seen.process, nil)
@@ -279,7 +280,7 @@ func TestQueueDeletedUnderLoad(t *testing.T) {
 func TestBrokerReplicaDies(t *testing.T) {
 	t.Parallel()
 	const concurrency = 10
-	times, each := long(1, 5), long(500, 5000)
+	times, each := soak.Long(1, 5), soak.Long(500, 5000)
 	place := carrying(newPostgres)(t)
 	for n := range times {
 		var seen starts

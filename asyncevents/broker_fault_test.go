@@ -2,6 +2,7 @@ package asyncevents_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"sync"
 	"testing"
@@ -11,15 +12,28 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/internal/testserver"
 	"github.com/redrive-go/redrive/retry"
 )
 
-// privateBroker is a broker that a test may kill, and a place that it carries the messages of.
-func privateBroker(t *testing.T) (*testserver.Server, *database) {
-	t.Helper()
+// A broker fails in every way. The cases follow one another on one broker, since none takes longer to start.
+func TestBrokerFaults(t *testing.T) {
+	t.Parallel()
 	server := testserver.PrivateRabbitMQ(t)
-	return server, carried(newFile(t), server.DSN(), "")
+	for _, fault := range []struct {
+		name string
+		test func(*testing.T, *testserver.Server, *database)
+	}{
+		{"takes nothing", brokerTakesNothing},
+		{"hangs", brokerHangs},
+		{"down at start", brokerDownAtStart},
+		{"restarted under load", brokerRestartedUnderLoad},
+	} {
+		require.True(t, t.Run(fault.name, func(t *testing.T) {
+			fault.test(t, server, carried(newFile(t), server.DSN(), rand.Text()+"."))
+		}))
+	}
 }
 
 // processed returns which events are.
@@ -70,10 +84,8 @@ func (s *starts) doubled() (runs int) {
 }
 
 // The broker is killed and comes back, again and again, under load: nothing that was accepted is lost, and nobody waits long.
-func TestBrokerRestartedUnderLoad(t *testing.T) {
-	t.Parallel()
-	restarts := long(2, 10)
-	server, d := privateBroker(t)
+func brokerRestartedUnderLoad(t *testing.T, server *testserver.Server, d *database) {
+	restarts := soak.Long(1, 10)
 	var seen starts
 	s, _ := run(t, d.open(t), working(&seen, time.Millisecond), nil)
 	p := newPosting(t, s)
@@ -123,10 +135,8 @@ func awaitAccepted(t *testing.T, p *posting) {
 }
 
 // The broker hangs: its connections stay open, and nothing comes back. When it goes on, so does everything.
-func TestBrokerHangs(t *testing.T) {
-	t.Parallel()
-	lasts := long(4*time.Second, 40*time.Second) // until the connections are given up
-	server, d := privateBroker(t)
+func brokerHangs(t *testing.T, server *testserver.Server, d *database) {
+	lasts := soak.Long(4*time.Second, 40*time.Second) // until the connections are given up
 	var seen starts
 	s, stop := run(t, d.open(t), working(&seen, 0), nil)
 	p := newPosting(t, s)
@@ -141,10 +151,8 @@ func TestBrokerHangs(t *testing.T) {
 }
 
 // The broker is short of memory: it takes nothing, and gives what it has.
-func TestBrokerTakesNothing(t *testing.T) {
-	t.Parallel()
+func brokerTakesNothing(t *testing.T, server *testserver.Server, d *database) {
 	const waiting = 50
-	server, d := privateBroker(t)
 	opened := make(chan struct{})
 	s, _ := run(t, d.open(t), func(context.Context, asyncevents.Event) (any, error) {
 		<-opened
@@ -169,10 +177,8 @@ func TestBrokerTakesNothing(t *testing.T) {
 }
 
 // A service that starts before its broker is up, not ready, and begins by itself. A wait that has begun holds over a restart.
-func TestBrokerDownAtStart(t *testing.T) {
-	t.Parallel()
+func brokerDownAtStart(t *testing.T, server *testserver.Server, d *database) {
 	const backoff = 8 * time.Second // longer than a restart takes
-	server, d := privateBroker(t)
 	require.NoError(t, server.Stop())
 	var seen starts
 	s, stop := run(t, d.open(t), func(_ context.Context, e asyncevents.Event) (any, error) {

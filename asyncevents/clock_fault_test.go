@@ -11,6 +11,7 @@ import (
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/export"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -88,8 +89,9 @@ func takesOver(t *testing.T, open place) {
 // runsJobs exports and retries a DLQ on two replicas.
 func runsJobs(t *testing.T, first, second *asyncevents.Backend) {
 	var f failing
-	s, stop := run(t, first, f.process, nil)
-	_, stopOther := run(t, second, f.process, nil)
+	var files export.Storage // either of them may write the export
+	s, stop := run(t, first, f.process, func(c *asyncevents.Config) { files = c.Exports })
+	_, stopOther := run(t, second, f.process, func(c *asyncevents.Config) { c.Exports = files })
 	ids := acceptMany(t, s, "jobs", 100, func(int) string { return `,"fail":5` })
 	awaitDead(t, s, asyncevents.EventsQueue, 100)
 	require.Equal(t, 100, exportEvents(t, s).Count)

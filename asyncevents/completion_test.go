@@ -17,6 +17,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -123,7 +124,7 @@ func TestCompleteTx(t *testing.T) {
 		}, 1, 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onEachHost(t, func(t *testing.T, h *host) {
+			onEveryHost(t, func(t *testing.T, h *host) {
 				calls := newReceiver(t, func(int) int { return 200 })
 				reader, meters := measured()
 				w := startWorkers(t, h, func(c *asyncevents.Config) {
@@ -230,7 +231,7 @@ func TestCompleteTxOvertaken(t *testing.T) {
 		processed := make(chan struct{})
 		reader, meters := measured()
 		w := startWorkers(t, h, func(c *asyncevents.Config) {
-			c.Lease, c.AttemptTimeout = 300*time.Millisecond, 300*time.Millisecond
+			c.Lease, c.AttemptTimeout = time.Second, time.Second // time enough for the second start on a busy machine
 			c.MeterProvider = meters
 		}, func(_ *worker, tx *hostTx, _ asyncevents.Event, start int) error {
 			if start > 1 {
@@ -265,7 +266,7 @@ func TestCompleteTxWithoutARecord(t *testing.T) {
 
 // Whatever goes wrong with attempts, on two replicas whose connections are terminated, each effect is there exactly once.
 func TestCompleteTxExactlyOnce(t *testing.T) {
-	const events = 300
+	events := soak.Long(100, 300)
 	onEachHost(t, func(t *testing.T, h *host) {
 		w := startWorkers(t, h, func(c *asyncevents.Config) {
 			c.Policy = retry.Fixed(20 * time.Millisecond)

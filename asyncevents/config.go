@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -37,9 +36,10 @@ type Config struct {
 	// Validator decides at intake whether an event is taken. RequireFields, AllowedActions and All are ready-made ones. Defaults
 	// to none: every JSON object is taken.
 	Validator Validator
-	// Authenticate lets a request to Handler pass, or refuses it with an error, answered with 401. BearerToken is a
-	// ready-made one. Defaults to none: the host's own middleware decides.
-	Authenticate func(*http.Request) error
+	// Authenticate lets a request to Handler pass and names its client, or refuses it with an error, answered with 401. BearerToken
+	// is a ready-made one. Every client may ask for the status of every event whose correlation id it knows. Defaults to none: the
+	// host's own middleware decides, and no client has a name.
+	Authenticate Authenticator
 	// MaxBodyBytes is the size of a body at most; a larger one is answered with 413. At most LimitMaxBodyBytes.
 	// Defaults to 256 KiB.
 	MaxBodyBytes int64
@@ -52,6 +52,9 @@ type Config struct {
 	// MaxQueued is with how many events on their way (waiting, delayed and in flight) Handler takes no more, and answers with 429.
 	// They are counted once a second, so a few more may come in. It needs a backend with a Backlog. Defaults to no limit.
 	MaxQueued int64
+	// CloudEvents has Handler take CloudEvents 1.0 besides, over HTTP in binary, structured and batched content mode: see
+	// Event.CloudEvent. Their source and id name them, so that they can be sent again safely. Defaults to false.
+	CloudEvents bool
 	// ReferenceStatusCodes answers 200 where Handler says 202, and 400 where it says 404, for clients that were
 	// written for the reference API. Defaults to false.
 	ReferenceStatusCodes bool
@@ -89,8 +92,9 @@ type Config struct {
 	// KeepStatuses is how long the status of an event is kept after it was processed or refused and its callback is through; then
 	// its correlation id and Idempotency-Key are forgotten, and the same sent again is a new event. It has to be longer than clients
 	// send again, and than a broker may deliver again. What waits, and what stands in a DLQ or was erased there and can be
-	// restored, keeps its status. Run removes the others within an hour or two, by looking through all of them slowly. Negative
-	// keeps them for good. Defaults to DefaultKeepStatuses, 30 days.
+	// restored, keeps its status. Run removes the others within an hour or two, by looking through all of them slowly. The original
+	// of an entry that was edited is kept for as long, and its event's status until then. Negative keeps all of them for good.
+	// Defaults to DefaultKeepStatuses, 30 days.
 	KeepStatuses time.Duration
 	// Alarms, when not nil, watches the DLQs while Run does. Defaults to none.
 	Alarms *Alarms

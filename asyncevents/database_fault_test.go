@@ -14,6 +14,7 @@ import (
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/internal/testserver"
 	"github.com/redrive-go/redrive/retry"
 )
@@ -40,6 +41,7 @@ func (p *persistent) start(s *asyncevents.Service, senders int) {
 					time.Sleep(5 * time.Millisecond)
 				}
 				p.accepted.Add(1)
+				time.Sleep(breath)
 			}
 		})
 	}
@@ -57,7 +59,7 @@ func (p *persistent) stop() []string {
 }
 
 func TestConnectionsTerminated(t *testing.T) {
-	times, every := long(3, 30), long(300*time.Millisecond, 2*time.Second)
+	times, every := soak.Long(3, 30), soak.Long(300*time.Millisecond, 2*time.Second)
 	onEachServer(t, func(t *testing.T, d *database) {
 		var seen starts
 		s, _ := run(t, d.open(t), working(&seen, 5*time.Millisecond), func(c *asyncevents.Config) {
@@ -153,7 +155,7 @@ func assertGaps(t *testing.T, at []time.Time, shortest, longest time.Duration) {
 func TestForeignTransactions(t *testing.T) {
 	const rounds = 5
 	onEachServer(t, func(t *testing.T, d *database) {
-		each := long(1_000, 10_000)
+		each := soak.Long(300, 10_000)
 		var seen starts
 		s, _ := run(t, d.open(t), working(&seen, 0), nil)
 		awaitStatus(t, s, acceptMany(t, s, "before", 1, bare)[0], asyncevents.StatusProcessed)
@@ -235,9 +237,9 @@ func TestKeysBeyond32Bits(t *testing.T) {
 // Behind a pooler that hands connections around from transaction to transaction, replicas poll.
 func TestTransactionPooler(t *testing.T) {
 	t.Parallel()
-	server := testserver.PrivatePostgres(t)
-	pooler := testserver.PrivatePgBouncer(t, server.DSN())
-	d := postgresAt(with(t, pooler.DSN(), "default_query_exec_mode", "exec"), "pooled")
+	server, schema := testserver.PostgresSchema(t)
+	pooler := testserver.PrivatePgBouncer(t, server)
+	d := postgresAt(with(t, pooler.DSN(), "default_query_exec_mode", "exec"), schema)
 	var seen starts
 	calls := newReceiver(t, func(int) int { return 200 })
 	var replicas []*asyncevents.Service

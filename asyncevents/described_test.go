@@ -21,6 +21,9 @@ import (
 var description = sync.OnceValues(func() (*openapi3.T, routers.Router) {
 	openapi3filter.RegisterBodyDecoder("application/yaml", openapi3filter.FileBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.FileBodyDecoder)
+	for _, mediaType := range []string{mediaCloudEvent, mediaCloudEventBatch} {
+		openapi3filter.RegisterBodyDecoder(mediaType, openapi3filter.JSONBodyDecoder)
+	}
 	document, err := openapi3.NewLoader().LoadFromData(openAPI)
 	if err != nil {
 		panic(err)
@@ -85,7 +88,10 @@ func (d described) check(r *http.Request, sent []byte, answer *httptest.Response
 		route = &routers.Route{Spec: document, Path: path, PathItem: item, Method: http.MethodGet, Operation: item.Get}
 	}
 	request := &openapi3filter.RequestValidationInput{Request: call, PathParams: vars, Route: route,
-		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, SkipSettingDefaults: true}}
+		Options: &openapi3filter.Options{
+			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, SkipSettingDefaults: true,
+			ExcludeRequestBody: isBinaryRequest(r.Header), // its form is the sender's
+		}}
 	if answer.Code < 400 {
 		assert.NoError(d.t, openapi3filter.ValidateRequest(call.Context(), request), "%s %s: %.1000s", r.Method, r.URL, sent)
 	}

@@ -73,6 +73,9 @@ type Event struct {
 	CallbackURL string
 	// Body is the whole request body, byte for byte. It must not be changed.
 	Body []byte
+	// CloudEvent is set when the event came as one. Then Action is its type, Customer its extension "customer", Data its data where
+	// that is JSON, and CallbackURL its extension "callbackurl" or, where there is none, "callback_url" in Data.
+	CloudEvent *CloudEvent
 }
 
 // Processor handles one event. Many run at once.

@@ -6,10 +6,11 @@ import (
 )
 
 const (
-	// forgetInterval is how often all records are looked through at most, and forgetPause the pause between two looks, so that it
-	// takes a small part of what the store can do.
+	// forgetInterval is how often all records are looked through at most, and forgetPause the pause between two looks, at least and
+	// as a multiple of how long the last one took: a store that is busy is left alone for longer.
 	forgetInterval = time.Hour
-	forgetPause    = 100 * time.Millisecond
+	forgetPause    = 50 * time.Millisecond
+	forgetPauses   = 20
 )
 
 // forget removes the records of events that are done for longer than KeepStatuses, until ctx ends. Any number of replicas may do so at
@@ -34,16 +35,17 @@ func (s *Service) forget(ctx context.Context) error {
 
 // forgetAll looks through all records once.
 func (s *Service) forgetAll(ctx context.Context) error {
-	pause := time.NewTicker(forgetPause)
-	defer pause.Stop()
 	for after := ""; ; {
+		began := time.Now()
 		next, _, err := s.backend.Events.Forget(ctx, s.cfg.KeepStatuses, after)
 		if err != nil || next == "" {
 			return err
 		}
 		after = next
+		pause := time.NewTimer(max(forgetPause, forgetPauses*time.Since(began)))
 		select {
 		case <-ctx.Done():
+			pause.Stop()
 			return nil
 		case <-pause.C:
 		}

@@ -31,10 +31,12 @@ type handlerConfig struct {
 	maxBody int64
 	// maxBatch is the same of a batch.
 	maxBatch int64
+	// cloudEvents takes CloudEvents as well.
+	cloudEvents bool
 	// referenceStatusCodes answers 200 instead of 202 and 400 instead of 404.
 	referenceStatusCodes bool
 	// authenticate refuses a request with an error; nil lets everybody pass.
-	authenticate func(*http.Request) error
+	authenticate Authenticator
 	// rates and depth refuse events with 429; nil lets all pass.
 	rates *rateLimiter
 	depth *queueLimiter
@@ -80,20 +82,17 @@ func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 		h.refuseMethod(w, r, http.MethodPost)
 		return
 	}
-	if !h.admitted(w, r, 1) {
+	client, ok := h.admitted(w, r, 1)
+	if !ok {
 		return
 	}
-	key, problem := idempotencyKeyOf(r.Header)
+	submission, problem := h.readEvent(w, r)
 	if problem != nil {
 		h.refuse(w, r, problem)
 		return
 	}
-	body, problem := readBody(w, r, h.config.maxBody, mediaJSON)
-	if problem != nil {
-		h.refuse(w, r, problem)
-		return
-	}
-	accepted, err := h.intake.Accept(r.Context(), Submission{Body: body, IdempotencyKey: key})
+	submission.Client = client
+	accepted, err := h.intake.Accept(r.Context(), submission)
 	if err != nil {
 		h.refuse(w, r, h.problemOf(r, "accept event", err))
 		return
@@ -101,8 +100,30 @@ func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 	h.answerAccepted(w, r, accepted)
 }
 
+// readEvent reads the event of a request.
+func (h *handler) readEvent(w http.ResponseWriter, r *http.Request) (s Submission, problem *Problem) {
+	if s.IdempotencyKey, problem = idempotencyKeyOf(r.Header); problem != nil {
+		return s, problem
+	}
+	mediaTypes := []string{mediaJSON}
+	if h.config.cloudEvents {
+		mediaTypes = []string{mediaJSON, mediaCloudEvent}
+		if s.ContentType = r.Header.Get("Content-Type"); isBinaryRequest(r.Header) {
+			mediaTypes = nil // it is that of the data
+			if s.Attributes, problem = attributesOf(r.Header); problem != nil {
+				return s, problem
+			}
+		}
+	}
+	s.Body, problem = readBody(w, r, h.config.maxBody, mediaTypes...)
+	return s, problem
+}
+
 func (h *handler) serveEvent(w http.ResponseWriter, r *http.Request, id string) {
-	if !h.readOnly(w, r) || !h.authenticated(w, r) {
+	if !h.readOnly(w, r) {
+		return
+	}
+	if _, ok := h.authenticated(w, r); !ok {
 		return
 	}
 	wait, problem := waitOf(r.URL.Query())
@@ -157,31 +178,34 @@ func (h *handler) refuseMethod(w http.ResponseWriter, r *http.Request, allow str
 }
 
 // authenticated refuses a request that the host's authenticator does not let pass. Why not stays with the host.
-func (h *handler) authenticated(w http.ResponseWriter, r *http.Request) bool {
-	if h.config.authenticate == nil || h.config.authenticate(r) == nil {
-		return true
+func (h *handler) authenticated(w http.ResponseWriter, r *http.Request) (client string, ok bool) {
+	if h.config.authenticate == nil {
+		return "", true
 	}
-	h.refuse(w, r, newUnauthorizedProblem())
-	return false
+	client, err := h.config.authenticate(r)
+	if err != nil {
+		h.refuse(w, r, newUnauthorizedProblem())
+	}
+	return client, err == nil
 }
 
 // admitted refuses whom the authenticator does not let pass, and events beyond a limit, before anything is read of them.
-func (h *handler) admitted(w http.ResponseWriter, r *http.Request, events int) bool {
-	if !h.authenticated(w, r) {
-		return false
+func (h *handler) admitted(w http.ResponseWriter, r *http.Request, events int) (client string, ok bool) {
+	client, ok = h.authenticated(w, r)
+	if !ok {
+		return "", false
 	}
 	problem, err := h.config.depth.look(r.Context())
 	if err != nil {
 		h.complaints.log(r.Context(), "asyncevents: the limit of events that wait stands as it was", err)
 	}
 	if problem == nil {
-		problem = h.config.rates.take(r, events)
+		problem = h.config.rates.take(r, client, events)
 	}
-	if problem == nil {
-		return true
+	if problem != nil {
+		h.refuse(w, r, problem)
 	}
-	h.refuse(w, r, problem)
-	return false
+	return client, problem == nil
 }
 
 // problemOf is what to tell the client about an error. What the client need not know is logged here, once.

@@ -25,6 +25,7 @@ import (
 type fakeIntake struct {
 	mu       sync.Mutex
 	bodies   [][]byte
+	events   []Event
 	accepted Accepted
 	record   Record
 	waited   time.Duration
@@ -37,10 +38,11 @@ func (f *fakeIntake) Accept(_ context.Context, s Submission) (Accepted, error) {
 	if f.err != nil {
 		return Accepted{}, f.err
 	}
-	if _, problem := parseBody(s.Body); problem != nil {
+	event, problem := parseEvent(s.Body, s.metadata())
+	if problem != nil {
 		return Accepted{}, problem
 	}
-	f.bodies = append(f.bodies, s.Body)
+	f.bodies, f.events = append(f.bodies, s.Body), append(f.events, event)
 	return f.accepted, nil
 }
 
@@ -95,11 +97,19 @@ func newDesk(t testing.TB, configure ...func(*handlerConfig)) *desk {
 
 // do sends a request; headers are name and value in turn.
 func (d *desk) do(method, target string, body io.Reader, headers ...string) *httptest.ResponseRecorder {
+	return d.serve(d.request(method, target, body, headers...))
+}
+
+func (d *desk) request(method, target string, body io.Reader, headers ...string) *http.Request {
 	r := httptest.NewRequest(method, target, body)
 	r.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
+	return r
+}
+
+func (d *desk) serve(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	d.ServeHTTP(w, r)
 	return w

@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/internal/soak"
 )
 
 // The server hangs: its connections stay open, and nothing comes back. Callers hear of it within five seconds, those of new
 // events, of known ones and of the same one; and when it goes on, so does intake.
 func TestServerHangs(t *testing.T) {
 	const callers = 60
-	lasts := long(4*time.Second, 30*time.Second)
+	lasts := soak.Long(4*time.Second, 30*time.Second)
 	behindScissors(t, func(t *testing.T, s *scissors, cut, sound *asyncevents.Backend) {
 		service, err := asyncevents.New(cut, hopeless, quick(t, nil))
 		require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/internal/soak"
 )
 
 // acceptTimed accepts an event, and returns how long that took.
@@ -36,7 +37,7 @@ func (l *longest) get() time.Duration { return time.Duration(l.nanoseconds.Load(
 // fails.
 func TestHeldIDDelaysNobodyElse(t *testing.T) {
 	const callers = 50
-	lasts := long(6*time.Second, time.Minute)
+	lasts := soak.Long(6*time.Second, time.Minute)
 	onEachHost(t, func(t *testing.T, h *host) {
 		s, err := asyncevents.New(h.open(t), hopeless, quick(t, nil))
 		require.NoError(t, err)
@@ -58,6 +59,7 @@ func TestHeldIDDelaysNobodyElse(t *testing.T) {
 					}
 					accepted.Add(1)
 					longest.note(took)
+					time.Sleep(4 * breath)
 				}
 			})
 		}

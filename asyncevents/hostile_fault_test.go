@@ -17,6 +17,7 @@ import (
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/backends/memory"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -82,7 +83,7 @@ func TestHostileBodiesAreNotRead(t *testing.T) {
 	t.Parallel()
 	s, err := asyncevents.New(memory.New(), working(&starts{}, 0), quick(t, nil))
 	require.NoError(t, err)
-	handler, size := s.Handler(), long(int64(64<<20), 1<<30)
+	handler, size := s.Handler(), soak.Long(int64(64<<20), 1<<30)
 	for path, limit := range map[string]int64{
 		"/v1/async/events": asyncevents.DefaultMaxBodyBytes, "/v1/async/events/batch": asyncevents.DefaultMaxBatchBytes,
 	} {

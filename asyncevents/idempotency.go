@@ -2,6 +2,7 @@ package asyncevents
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -13,11 +14,25 @@ const maxIdempotencyKey = 255
 // keySpace keeps the ids that are made of keys apart from all other name-based UUIDs.
 var keySpace = uuid.MustParse("5c8a7b3f-38ac-4a49-b61e-199b814b94e6")
 
-// idOfKey returns the correlation id of the event that a client sends with a key. It follows from the key alone, so that what
-// makes sending again safe is the one unique index on correlation ids, on every backend, and no second record that could go astray.
-func idOfKey(key string) string {
+// nameOf returns the correlation id that follows from how the client names an event other than by a correlation_id, "" for none.
+func (s *Submission) nameOf(event *Event) string {
+	switch e := event.CloudEvent; {
+	case e != nil:
+		return idOf("CloudEvent", s.Client, e.Source, e.ID)
+	case s.IdempotencyKey != "":
+		return idOfKey(s.Client, s.IdempotencyKey)
+	}
+	return ""
+}
+
+// idOfKey returns the correlation id of the event that a client sends with a key. It follows from the two alone, so that what makes
+// sending again safe is the one unique index on correlation ids, on every backend, and no second record that could go astray.
+func idOfKey(client, key string) string { return idOf("Idempotency-Key", client, key) }
+
+// idOf returns the correlation id that follows from names. Other names have another one, however they are cut.
+func idOf(names ...string) string {
 	const version = 8 // whatever the application likes, RFC 9562
-	return uuid.NewHash(sha256.New(), keySpace, []byte(key), version).String()
+	return uuid.NewHash(sha256.New(), keySpace, fmt.Appendf(nil, "%q", names), version).String()
 }
 
 // idempotencyKeyOf returns the request's Idempotency-Key, "" for none.

@@ -102,18 +102,23 @@ func sameAtOnce(t *testing.T, b *asyncevents.Backend, submission func(n int) asy
 }
 
 // A key is answered like the correlation id that follows from it: the same body with where the event stands now, another one with 422.
+// It is its client's alone, and where the client names the event, the name counts.
 func TestIdempotencyKey(t *testing.T) {
 	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
 		var seen starts
-		s, _ := run(t, b, working(&seen, 0), nil)
-		post := func(body, key string) *httptest.ResponseRecorder {
+		s, _ := run(t, b, working(&seen, 0), func(c *asyncevents.Config) {
+			c.Authenticate = func(r *http.Request) (string, error) { return r.Header.Get("Client"), nil }
+		})
+		postAs := func(client, body, key string) *httptest.ResponseRecorder {
 			r := httptest.NewRequest(http.MethodPost, "/v1/async/events", strings.NewReader(body))
 			r.Header.Set("Content-Type", "application/json")
 			r.Header.Set("Idempotency-Key", key)
+			r.Header.Set("Client", client)
 			w := httptest.NewRecorder()
 			s.Handler().ServeHTTP(w, r)
 			return w
 		}
+		post := func(body, key string) *httptest.ResponseRecorder { return postAs("", body, key) }
 		first := post(`{"n":1}`, "a key")
 		require.Equal(t, http.StatusAccepted, first.Code)
 		assert.Empty(t, first.Header().Get("Idempotent-Replayed"))
@@ -127,7 +132,23 @@ func TestIdempotencyKey(t *testing.T) {
 		assert.Contains(t, again.Body.String(), `"status":"processed"`)
 		assert.Equal(t, http.StatusUnprocessableEntity, post(`{"n":2}`, "a key").Code)
 		assert.Equal(t, http.StatusAccepted, post(`{"n":2}`, "another key").Code)
-		await(t, "a run of each", func() bool { return seen.perEvent()[1] == 2 })
+		for _, client := range []string{"a", "b"} { // neither hears of the other, whatever it sends
+			for i, replayed := range []string{"", "true"} {
+				w := postAs(client, `{"of":"`+client+`"}`, "a key")
+				require.Equal(t, http.StatusAccepted, w.Code, client)
+				assert.Equal(t, replayed, w.Header().Get("Idempotent-Replayed"), "%s %d", client, i)
+				assert.NotEqual(t, first.Header().Get("Location"), w.Header().Get("Location"))
+			}
+		}
+		for _, key := range []string{"a key", "a key", "a new key"} {
+			named := post(`{"correlation_id":"mine"}`, key)
+			require.Equal(t, http.StatusAccepted, named.Code, "the name counts, not the key")
+			assert.Equal(t, "/v1/async/events/mine", named.Header().Get("Location"))
+		}
+		assert.Equal(t, http.StatusUnprocessableEntity, post(`{"correlation_id":"mine","n":2}`, "a newer key").Code)
+		await(t, "a run of each", func() bool { return seen.perEvent()[1] == 5 })
+		awaitIdle(t, s, asyncevents.EventsQueue)
+		assert.Equal(t, map[int]int{1: 5}, seen.perEvent())
 	})
 }
 

@@ -39,11 +39,18 @@ type callbackPayload struct {
 func newStatusAnswer(r Record) statusPayload {
 	payload := newStatusPayload(r)
 	payload.Callback = newCallbackPayload(r.Callback)
-	for _, m := range r.Timeline() {
+	line := r.Timeline()
+	if len(line) > maxTold {
+		line = append(line[:1:1], line[len(line)-maxTold+1:]...)
+	}
+	for _, m := range line {
 		payload.Timeline = append(payload.Timeline, milestone{m.At, m.Queue, m.What, m.Attempt})
 	}
 	return payload
 }
+
+// maxTold is how many milestones a status answer has at most: the first, and the latest.
+const maxTold = 32
 
 // newStatusPayload returns the payload of a record without its callback and its timeline.
 func newStatusPayload(r Record) statusPayload {
@@ -63,11 +70,11 @@ func newCallbackPayload(r CallbackRecord) *callbackPayload {
 	}
 }
 
-// CheckPayload returns what is wrong with the payload of a message in EventsQueue or CallbacksQueue, as a *Problem: one without which
-// an attempt would be in vain. Whether a Processor takes it, or a receiver, is another question.
-func CheckPayload(queue string, payload []byte) error {
+// CheckPayload returns what is wrong with the payload of a message in EventsQueue or CallbacksQueue that has this metadata, as a
+// *Problem: one without which an attempt would be in vain. Whether a Processor takes it, or a receiver, is another question.
+func CheckPayload(queue string, payload []byte, metadata map[string]string) error {
 	if queue != CallbacksQueue {
-		if _, problem := parseBody(payload); problem != nil {
+		if _, problem := parseEvent(payload, metadata); problem != nil {
 			return problem
 		}
 		return nil

@@ -40,6 +40,29 @@ func TestStatusPayload(t *testing.T) {
 	}
 }
 
+// A payload is checked as what its message says that it is.
+func TestCheckPayload(t *testing.T) {
+	t.Parallel()
+	structured := map[string]string{"content-type": "application/cloudevents+json"}
+	binary := map[string]string{"content-type": "image/x", "ce_specversion": "1.0", "ce_id": "1", "ce_source": "/", "ce_type": "t"}
+	for _, tc := range []struct {
+		queue, payload string
+		metadata       map[string]string
+		ok             bool
+	}{
+		{EventsQueue, `{}`, nil, true},
+		{EventsQueue, `{"a":1,"a":2}`, nil, false},
+		{EventsQueue, `{}`, structured, false},
+		{EventsQueue, `{"specversion":"1.0","id":"1","source":"/","type":"t"}`, structured, true},
+		{EventsQueue, "\xff", binary, true},
+		{EventsQueue, "\xff", nil, false},
+		{CallbacksQueue, `{"url":"https://x.example"}`, nil, true},
+		{CallbacksQueue, `{"url":""}`, nil, false},
+	} {
+		assert.Equal(t, tc.ok, CheckPayload(tc.queue, []byte(tc.payload), tc.metadata) == nil, "%s %s", tc.queue, tc.payload)
+	}
+}
+
 func TestCallbackPayload(t *testing.T) {
 	t.Parallel()
 	assert.Nil(t, newCallbackPayload(CallbackRecord{}))

@@ -22,6 +22,7 @@ import (
 	"github.com/redrive-go/redrive/backends/memory"
 	"github.com/redrive-go/redrive/backends/postgres"
 	"github.com/redrive-go/redrive/backends/sqlite"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/internal/testserver"
 )
 
@@ -39,7 +40,7 @@ var places = map[string]func(*testing.T) place{
 }
 
 // shared are those places that are made for replicas, and not needed where there is one: with a broker, the store of one process
-// shows as much as that of several.
+// shows as much as that of several. TestBrokerReplicaDies runs on it in the short form, all cases of replicas in the long one.
 var shared = map[string]func(*testing.T) place{
 	"amqp on postgres": func(t *testing.T) place { return carrying(newPostgres)(t).open },
 }
@@ -67,7 +68,9 @@ var stores = map[string]func(*testing.T) *database{
 func onEachPlace(t *testing.T, test func(*testing.T, place)) {
 	t.Parallel()
 	all := maps.Clone(places)
-	maps.Copy(all, shared)
+	if soak.On() {
+		maps.Copy(all, shared)
+	}
 	onEachOf(t, all, test)
 }
 
@@ -82,7 +85,7 @@ func onEachLocal(t *testing.T, test func(*testing.T, *asyncevents.Backend)) {
 	t.Parallel()
 	chosen := maps.Clone(places)
 	maps.DeleteFunc(chosen, func(name string, _ func(*testing.T) place) bool {
-		return !slices.Contains(local, name) && !long(false, true)
+		return !slices.Contains(local, name) && !soak.On()
 	})
 	onEachOf(t, chosen, func(t *testing.T, open place) { test(t, open(t)) })
 }
@@ -92,7 +95,7 @@ func few(b *asyncevents.Backend, n int) int {
 	if slices.Contains(local, b.Name) {
 		return n
 	}
-	return long(n/10, n)
+	return soak.Long(n/10, n)
 }
 
 // onEachServer runs a case on every kind of database server.
@@ -211,7 +214,10 @@ func (d *database) hold(t *testing.T, level sql.IsolationLevel, statement string
 // texts returns the only column of a query.
 func (d *database) texts(t *testing.T, query string) (texts []string) {
 	t.Helper()
-	rows, err := d.sql(t).QueryContext(t.Context(), query)
+	db, err := sql.Open(d.driver, d.dsn)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, db.Close()) }()
+	rows, err := db.QueryContext(t.Context(), query)
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, rows.Close()) }()
 	for rows.Next() {

@@ -17,7 +17,7 @@ const (
 	CodeEmptyProperty = 203401
 	// CodeInvalidAction is an action that is not among the allowed ones.
 	CodeInvalidAction = 203404
-	// CodeInvalidProperty is a bad callback_url, correlation_id, Idempotency-Key or wait.
+	// CodeInvalidProperty is a bad callback_url, correlation_id, Idempotency-Key, wait, or attribute of a CloudEvent.
 	CodeInvalidProperty = 203405
 	// CodeMethodNotAllowed is a method that the path does not know.
 	CodeMethodNotAllowed = 203406
@@ -113,6 +113,10 @@ func newInvalidActionProblem(action string) *Problem {
 // newInvalidPropertyProblem says why a callback_url or correlation_id is refused.
 func newInvalidPropertyProblem(message string) *Problem {
 	return &Problem{HTTPStatus: http.StatusBadRequest, Type: typeBadRequest, Code: CodeInvalidProperty, Message: message}
+}
+
+func newCallbackURLProblem() *Problem {
+	return newInvalidPropertyProblem("callback_url must be an absolute https URL")
 }
 
 func newUnauthorizedProblem() *Problem {

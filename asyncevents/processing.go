@@ -24,7 +24,7 @@ func (s *Service) eventsStage() *stage {
 }
 
 func (s *Service) attemptEvent(ctx context.Context, msg *message.Message, d retry.Delivery) (Settlement, error) {
-	event, problem := parseEvent(msg.Payload)
+	event, problem := parseEvent(msg.Payload, msg.Metadata)
 	if problem != nil { // intake lets no such body in; another publisher may
 		return Settlement{}, &hopelessError{dlq.Failure{Type: dlq.TypeUndecodable, Message: problem.Message}}
 	}

@@ -5,16 +5,29 @@ import (
 	"time"
 )
 
-// purgeInterval is how often erased entries are looked for that were kept long enough.
+// purgeInterval is how often entries are looked for that were kept long enough.
 const purgeInterval = time.Minute
 
-// purge erases for good what was erased KeepErased ago, until ctx ends. Any number of replicas may do so at once. An error is the
-// store's, and the next round makes up for it.
+// purging erases for good what is kept beside the DLQs for a time; a negative one is for good.
+type purging struct {
+	what  string
+	keep  time.Duration
+	erase func(ctx context.Context, queue string, before time.Time) (purged int64, err error)
+}
+
+// purge erases for good what was erased KeepErased ago, and the originals of what was edited KeepStatuses ago, until ctx ends. Any number
+// of replicas may do so at once. An error is the store's, and the next round makes up for it.
 func (s *Service) purge(ctx context.Context) error {
-	if s.cfg.KeepErased < 0 {
-		return nil
+	interval, all := purgeInterval, []purging{
+		{"erased dead letters", s.cfg.KeepErased, s.letters.Purge},
+		{"originals of edited dead letters", s.cfg.KeepStatuses, s.letters.PurgeEdited},
 	}
-	ticker := time.NewTicker(min(purgeInterval, s.cfg.KeepErased))
+	for _, p := range all {
+		if p.keep >= 0 {
+			interval = min(interval, p.keep)
+		}
+	}
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -22,10 +35,19 @@ func (s *Service) purge(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		for _, queue := range Queues() {
-			if _, err := s.letters.Purge(ctx, queue, time.Now().Add(-s.cfg.KeepErased)); err != nil && ctx.Err() == nil {
-				s.cfg.Logger.WarnContext(ctx, "erased dead letters are kept for longer", "queue", queue, "error", err)
-			}
+		for _, p := range all {
+			s.purgeQueues(ctx, p)
+		}
+	}
+}
+
+func (s *Service) purgeQueues(ctx context.Context, p purging) {
+	if p.keep < 0 {
+		return
+	}
+	for _, queue := range Queues() {
+		if _, err := p.erase(ctx, queue, time.Now().Add(-p.keep)); err != nil && ctx.Err() == nil {
+			s.cfg.Logger.WarnContext(ctx, p.what+" are kept for longer", "queue", queue, "error", err)
 		}
 	}
 }

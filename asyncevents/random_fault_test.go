@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/internal/soak"
 )
 
 // randomRequest is one that a client may well send, with a few bytes of it changed, cut or doubled.
@@ -18,7 +19,7 @@ func randomRequest(random *rand.Rand) *http.Request {
 	one := func(of ...string) string { return of[random.IntN(len(of))] }
 	body := []byte(one(
 		`{}`, `{"customer":"c","action":"a","data":{"points":[1,2.5e3,null,true]}}`, `{"correlation_id":"a.b-1","data":{"x":"\u00e4"}}`,
-		`{"correlation_id":"a.b-1"}`, `[{"a":1},{"b":{"c":[[]]}}]`, "{\"a\":1}\n{\"b\":2}\n", `{"callback_url":"https://example.com/hook"}`, "",
+		`{"specversion":"1.0","id":"1","source":"/a","type":"t","time":null,"data_base64":"e30=","x":[1]}`, `{"correlation_id":"a.b-1"}`, `[{"a":1},{"b":{"c":[[]]}}]`, "{\"a\":1}\n{\"b\":2}\n", `{"callback_url":"https://example.com/hook"}`, "",
 	))
 	for range random.IntN(4) {
 		switch at := random.IntN(len(body) + 1); random.IntN(4) {
@@ -37,7 +38,13 @@ func randomRequest(random *rand.Rand) *http.Request {
 		"/..%2f", "/%00", "/openapi.yaml")
 	r := httptest.NewRequest(method, path, bytes.NewReader(body))
 	const usual = "application/json"
-	r.Header.Set("Content-Type", one(usual, usual, usual, "application/x-ndjson", "text/xml", "\x00", ""))
+	r.Header.Set("Content-Type", one(usual, usual, usual, "application/x-ndjson", "text/xml", "\x00", "",
+		"application/cloudevents+json", "application/cloudevents-batch+json"))
+	if random.IntN(5) == 0 {
+		for _, name := range []string{"Ce-Specversion", "Ce-Id", "Ce-Source", "Ce-Type", one("Ce-Time", "Ce-Extra", "Ce-No-Name")} {
+			r.Header.Set(name, one("1.0", "1.0", "1.0", "", "%ff", "\"", "%00", "\xff"))
+		}
+	}
 	for _, name := range []string{"Idempotency-Key", "Content-Encoding", "Traceparent"} {
 		if random.IntN(10) == 0 {
 			r.Header.Set(name, one("", "key", "gzip", "identity", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "\xff\r\n"))
@@ -49,11 +56,11 @@ func randomRequest(random *rand.Rand) *http.Request {
 // Whatever clients send, the answer is no 5xx and no panic, and each event that was taken is processed.
 func TestRandomRequests(t *testing.T) {
 	onEachLocal(t, func(t *testing.T, b *asyncevents.Backend) {
-		s, _ := run(t, b, working(&starts{}, 0), nil)
+		s, _ := run(t, b, working(&starts{}, 0), func(c *asyncevents.Config) { c.CloudEvents = true })
 		handler := s.Handler()
 		random := rand.New(rand.NewPCG(1, 2))
 		answers := map[int]int{}
-		for range long(3_000, 1_000_000) {
+		for range soak.Long(3_000, 1_000_000) {
 			r := randomRequest(random)
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, r)

@@ -26,8 +26,9 @@ type RateLimit struct {
 	// as many as it has, so that it may take a client up to MaxBatch below. Defaults to EventsPerSecond, rounded up.
 	Burst int
 	// Client names the client of a request, which Config.Authenticate has let pass. It must not block, and what it reads must not
-	// be the client's to choose: an X-Forwarded-For only where a proxy of the host's sets it. Defaults to the remote IP address,
-	// of IPv6 its /64 network, of which a host has all addresses.
+	// be the client's to choose: an X-Forwarded-For only where a proxy of the host's sets it. Defaults to the name that
+	// Config.Authenticate gave, and where there is none to the remote IP address, of IPv6 its /64 network, of which a host has all
+	// addresses.
 	Client func(*http.Request) string
 	// MaxClients is how many clients are remembered; beyond them, the one that was not seen for the longest time is forgotten, and
 	// counts as quiet. Defaults to DefaultMaxClients.
@@ -38,9 +39,6 @@ func (l *RateLimit) withDefaults() RateLimit {
 	d := *l
 	if d.Burst == 0 {
 		d.Burst = int(math.Ceil(min(d.EventsPerSecond, math.MaxInt32)))
-	}
-	if d.Client == nil {
-		d.Client = remoteNetwork
 	}
 	if d.MaxClients == 0 {
 		d.MaxClients = DefaultMaxClients
@@ -104,25 +102,36 @@ func newRateLimiter(limit *RateLimit) (*rateLimiter, error) {
 	return l, err
 }
 
+// nameOf is by which name a client counts that the authenticator called client.
+func (l *RateLimit) nameOf(r *http.Request, client string) string {
+	switch {
+	case l.Client != nil:
+		return l.Client(r)
+	case client != "":
+		return client
+	}
+	return remoteNetwork(r)
+}
+
 // take counts n events of a client, or returns the problem that not even one has room. With none it only looks.
-func (l *rateLimiter) take(r *http.Request, n int) *Problem {
+func (l *rateLimiter) take(r *http.Request, client string, n int) *Problem {
 	if l == nil {
 		return nil
 	}
-	name, now := l.limit.Client(r), time.Now()
+	name, now := l.limit.nameOf(r, client), time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	client, known := l.clients.Get(name)
+	tokens, known := l.clients.Get(name)
 	if !known {
-		client = rate.NewLimiter(rate.Limit(l.limit.EventsPerSecond), l.limit.Burst)
-		l.clients.Add(name, client)
+		tokens = rate.NewLimiter(rate.Limit(l.limit.EventsPerSecond), l.limit.Burst)
+		l.clients.Add(name, tokens)
 	}
-	if missing := 1 - client.TokensAt(now); missing > 0 {
+	if missing := 1 - tokens.TokensAt(now); missing > 0 {
 		seconds := missing / l.limit.EventsPerSecond
 		return newTooManyRequestsProblem(time.Duration(min(math.Ceil(seconds), maxRetryAfter.Seconds())) * time.Second)
 	}
 	for ; n > 0; n -= l.limit.Burst { // no more than a burst can be reserved at once
-		client.ReserveN(now, min(n, l.limit.Burst))
+		tokens.ReserveN(now, min(n, l.limit.Burst))
 	}
 	return nil
 }

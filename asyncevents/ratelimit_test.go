@@ -52,6 +52,18 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
+// A client that the authenticator names has its rate under that name, wherever it comes from.
+func TestRateLimitOfNamedClients(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, limited(t, RateLimit{EventsPerSecond: 1e-9, Burst: 1}), func(c *handlerConfig) {
+		c.authenticate = func(r *http.Request) (string, error) { return byName(r), nil }
+	})
+	for client, status := range map[string]int{"a": 202, "b": 202, "": 202} {
+		assert.Equal(t, status, d.post("{}", "Client", client).Code)
+		assert.Equal(t, 429, d.post("{}", "Client", client).Code)
+	}
+}
+
 // A batch counts as many events as it has, also when it has more than a burst, and two at once do not both pass.
 func TestRateLimitOfBatches(t *testing.T) {
 	t.Parallel()
@@ -81,7 +93,7 @@ func TestRateLimitForgetsClients(t *testing.T) {
 	take := func(name string) *Problem {
 		r := httptest.NewRequest(http.MethodPost, eventsPath, nil)
 		r.Header.Set("Client", name)
-		return l.take(r, 1)
+		return l.take(r, "", 1)
 	}
 	require.Nil(t, take("steady"))
 	for i := range 10_000 {

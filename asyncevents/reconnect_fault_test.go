@@ -12,19 +12,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/internal/soak"
+	"github.com/redrive-go/redrive/internal/testserver"
 )
 
-// Watermill's own case of a server that is restarted twice under load, which its suite leaves out without a command for that. It
-// is not run under the race detector: the case reads the list of what it published without waiting for who writes it.
+// Watermill's own case of a server that is restarted twice under load, which its suite leaves out without a command for that: on
+// each server in the long form. It is not run under the race detector: the case reads the list of what it published without waiting
+// for who writes it.
 func TestReconnect(t *testing.T) {
+	chosen := map[string]func(*testing.T) *privateServer{"postgres": privateServers["postgres"]}
+	if soak.On() {
+		chosen = privateServers
+		t.Run("broker", func(t *testing.T) { // it takes the longest to come back: not beside other cases, since it gets a minute in all
+			server := testserver.PrivateRabbitMQ(t)
+			reconnects(t, &privateServer{server, carried(newFile(t), server.DSN(), "")})
+		})
+	}
 	t.Parallel()
-	onEachOf(t, privateServers, reconnects)
-}
-
-// The same of the broker, which takes the longest to come back: not beside other cases, because this one gives it a minute in all.
-func TestReconnectToTheBroker(t *testing.T) {
-	server, d := privateBroker(t)
-	reconnects(t, &privateServer{server, d})
+	onEachOf(t, chosen, reconnects)
 }
 
 func reconnects(t *testing.T, server *privateServer) {

@@ -1,6 +1,7 @@
 package asyncevents
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -8,7 +9,7 @@ import (
 	"strings"
 )
 
-// readBody returns the whole body, in memory that is not much larger, or says why it is not taken.
+// readBody returns the whole body, in memory that is not much larger, or says why it is not taken. Without media types, any will do.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64, mediaTypes ...string) ([]byte, *Problem) {
 	if problem := checkHeaders(r.Header, mediaTypes); problem != nil {
 		return nil, problem
@@ -16,7 +17,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, mediaTypes ..
 	if r.ContentLength > limit {
 		return nil, newTooLargeProblem(limit)
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, limit), r.ContentLength)
+	body, err := readAll(http.MaxBytesReader(w, r.Body, limit), r.ContentLength, limit)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -30,22 +31,33 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, mediaTypes ..
 // firstRead is how much memory a body gets before any of it has come.
 const firstRead = 16 << 10
 
-// readAll reads a body of that length, or of an unknown one when it is negative. The length was checked before, and yet
-// memory grows with what has come: many clients that announce much and send nothing must not cost much.
-func readAll(body io.Reader, length int64) ([]byte, error) {
+// readAll reads a body of that length, or of an unknown one when it is negative, of which body itself gives out limit bytes at most. The
+// length was checked before, and yet memory grows with what has come: many clients that announce much and send nothing must not cost
+// much. Nor does what is read ever have more room than the limit, as with io.ReadAll.
+func readAll(body io.Reader, length, limit int64) ([]byte, error) {
+	most := length
 	if length < 0 {
-		return io.ReadAll(body)
+		most = limit + 1 // so that there is always room to meet the end
 	}
-	read, n := make([]byte, min(length, firstRead)), 0
-	for {
-		more, err := io.ReadFull(body, read[n:])
-		if n += more; err != nil || int64(n) == length {
+	read, n := make([]byte, min(most, firstRead)), 0
+	for int64(n) != length {
+		if n == len(read) {
+			grown := make([]byte, min(most, 2*int64(n)))
+			copy(grown, read)
+			read = grown
+		}
+		more, err := body.Read(read[n:])
+		n += more
+		switch {
+		case errors.Is(err, io.EOF) && length < 0:
+			return bytes.Clone(read[:n]), nil // what is kept is not much larger
+		case errors.Is(err, io.EOF) && int64(n) < length:
+			return read[:n], io.ErrUnexpectedEOF
+		case err != nil && !errors.Is(err, io.EOF):
 			return read[:n], err
 		}
-		grown := make([]byte, min(length, 2*int64(n)))
-		copy(grown, read)
-		read = grown
 	}
+	return read, nil
 }
 
 // Media types of bodies.
@@ -56,7 +68,7 @@ const (
 
 // checkHeaders refuses a body that does not say to be plain and of one of the media types.
 func checkHeaders(header http.Header, mediaTypes []string) *Problem {
-	if !slices.Contains(mediaTypes, mediaTypeOf(header)) {
+	if len(mediaTypes) > 0 && !slices.Contains(mediaTypes, mediaTypeOf(header)) {
 		return newMediaTypeProblem("Content-Type must be " + strings.Join(mediaTypes, " or "))
 	}
 	for _, encoding := range header.Values("Content-Encoding") {
@@ -73,6 +85,11 @@ func mediaTypeOf(header http.Header) string {
 	if len(types) != 1 {
 		return ""
 	}
-	mediaType, _, _ := strings.Cut(types[0], ";")
-	return strings.ToLower(strings.TrimSpace(mediaType))
+	return mediaType(types[0])
+}
+
+// mediaType returns a media type in small letters, without its parameters.
+func mediaType(contentType string) string {
+	name, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(name))
 }

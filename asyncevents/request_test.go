@@ -189,12 +189,21 @@ func TestAnnouncedBodyCostsLittle(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 1, firstRead, firstRead + 1, 5*firstRead + 3, 256 << 10} {
 		text := strings.Repeat("x", size)
-		body, err := readAll(strings.NewReader(text), int64(size))
+		body, err := readAll(strings.NewReader(text), int64(size), 1<<30)
 		require.NoError(t, err, size)
 		assert.Equal(t, text, string(body), size)
 		assert.Equal(t, size, cap(body), "what is kept is exact")
 
-		body, err = readAll(strings.NewReader(text), 1<<30)
+		body, err = readAll(iotest.OneByteReader(strings.NewReader(text)), -1, 1<<30)
+		require.NoError(t, err, size)
+		assert.Equal(t, text, string(body), size)
+		assert.Less(t, cap(body), size+size/4+64, "nor is that of an unknown length much larger")
+
+		body, err = readAll(strings.NewReader(text), -1, int64(size))
+		require.NoError(t, err, size)
+		assert.Equal(t, text, string(body), size)
+
+		body, err = readAll(strings.NewReader(text), 1<<30, 1<<30)
 		require.Error(t, err, size)
 		assert.Less(t, cap(body), 2*max(size, firstRead)+1, size)
 	}

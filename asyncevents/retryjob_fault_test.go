@@ -16,6 +16,7 @@ import (
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/dlq"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -131,7 +132,7 @@ func TestFilteredRetryJobSurvivesTwentyDeaths(t *testing.T) {
 // survivesDeaths has the process of a job die again and again. So many entries are not the job's.
 func survivesDeaths(t *testing.T, b *asyncevents.Backend, options retry.Options, others int) {
 	const deaths = 20
-	entries := few(b, long(10_000/slowdown, 100_000))
+	entries := few(b, soak.Long(2_000, 100_000))
 	fill(t, b, entries)
 	var seen starts
 	s, err := asyncevents.New(b, working(&seen, 0), quick(t, nil))
@@ -299,6 +300,24 @@ func TestRetryJobMeetsEachEntryOnce(t *testing.T) {
 
 // What a job moves for a single attempt is a dead letter again after one failure, and counts as having come back; the next job
 // grants as many as ever.
+// What came back often enough is quarantined: it stays, and no job moves it.
+func TestRetryJobLeavesTheQuarantined(t *testing.T) {
+	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
+		s, _ := run(t, b, hopeless, nil)
+		acceptMany(t, s, "e", 5, bare)
+		awaitDead(t, s, asyncevents.EventsQueue, 5)
+		require.NoError(t, s.RetryJobs().SaveSettings(t.Context(), retry.Settings{BatchSize: 100, MaxRoundTrips: 2}))
+		for _, moved := range []int64{5, 5, 0} {
+			_, err := s.RetryJobs().Start(t.Context(), asyncevents.EventsQueue, "test", retry.Options{})
+			require.NoError(t, err)
+			assert.Equal(t, moved, awaitJob(t, s, retry.StateCompleted).Moved)
+			for _, e := range awaitDead(t, s, asyncevents.EventsQueue, 5) {
+				assert.LessOrEqual(t, e.Redrives, 2)
+			}
+		}
+	})
+}
+
 func TestRetryJobOfSingleAttempts(t *testing.T) {
 	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
 		var seen starts

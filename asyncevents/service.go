@@ -104,6 +104,7 @@ func (s *Service) topic(queue string) string { return s.cfg.TopicPrefix + queue 
 func (s *Service) Handler() http.Handler {
 	h := newHandler(s, handlerConfig{
 		maxBody: s.cfg.MaxBodyBytes, maxBatch: s.cfg.MaxBatchBytes, referenceStatusCodes: s.cfg.ReferenceStatusCodes,
+		cloudEvents:  s.cfg.CloudEvents,
 		authenticate: s.cfg.Authenticate, rates: s.rates, depth: s.depth, logger: s.cfg.Logger,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

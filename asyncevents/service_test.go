@@ -156,8 +156,8 @@ func TestFailsThenSucceeds(t *testing.T) {
 }
 
 func TestAlwaysFailing(t *testing.T) {
-	const events = 1000
 	onEach(t, func(t *testing.T, b *asyncevents.Backend) {
+		events := few(b, 1000)
 		var f failing
 		s, _ := run(t, b, f.process, nil)
 		var accepting sync.WaitGroup
@@ -171,7 +171,7 @@ func TestAlwaysFailing(t *testing.T) {
 		accepting.Wait()
 		require.Eventually(t, func() bool {
 			stats, err := s.DeadLetters().Stat(t.Context(), asyncevents.EventsQueue)
-			return err == nil && stats.Count == events
+			return err == nil && stats.Count == int64(events)
 		}, patience, 20*time.Millisecond)
 		for i := range events {
 			assert.EqualValues(t, 5, f.of(fmt.Sprintf("e%d", i)))

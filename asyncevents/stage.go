@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/components/delay"
@@ -166,7 +167,7 @@ func (s *stage) failure(
 		wait, again = s.policy.Backoff(d.Attempt), true
 	}
 	if again {
-		return Settlement{Again: &Again{After: wait, Metadata: msg.Metadata}, History: history}
+		return Settlement{Again: &Again{After: wait, Metadata: msg.Metadata}, History: withoutAnswers(history)}
 	}
 	return s.deadLetter(msg, failure)
 }
@@ -181,7 +182,16 @@ func remembered(d retry.Delivery, started time.Time) retry.History {
 	if len(d.History) == 0 && d.Redrives == 0 {
 		return nil
 	}
-	return d.Ended(started, "")
+	return withoutAnswers(d.Ended(started, ""))
+}
+
+// withoutAnswers is a history without what receivers of callbacks answered: that is kept with the message, and goes with it.
+func withoutAnswers(history retry.History) retry.History {
+	history = slices.Clone(history)
+	for i := range history {
+		history[i].ResponseBody = ""
+	}
+	return history
 }
 
 // record adds a failed attempt to the history that travels with the message.
@@ -198,7 +208,7 @@ func (s *stage) record(
 
 func (s *stage) deadLetter(msg *message.Message, failure dlq.Failure) Settlement {
 	entry := dlq.EntryOf(msg, s.queue, failure)
-	settlement := Settlement{DeadLetter: &entry, History: entry.Attempts}
+	settlement := Settlement{DeadLetter: &entry, History: withoutAnswers(entry.Attempts)}
 	s.failed(&settlement)
 	return settlement
 }

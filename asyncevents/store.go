@@ -35,7 +35,7 @@ type Store interface {
 	Accept(ctx context.Context, acceptance Acceptance) (Receipt, error)
 
 	// AcceptAll is Accept for up to MaxBatch events, which survive a crash together: after an error none of them may be relied on. The
-	// receipts are in the order of the acceptances. An id that stands among them twice is known the second time.
+	// receipts are in the order of the acceptances, none for none. An id that stands among them twice is known the second time.
 	AcceptAll(ctx context.Context, acceptances []Acceptance) ([]Receipt, error)
 
 	// Withdraw removes the record of an event that could not be handed to a transport apart from the store: one that is

@@ -1,7 +1,6 @@
 package asyncevents
 
 import (
-	"slices"
 	"time"
 
 	"github.com/redrive-go/redrive/retry"
@@ -24,6 +23,8 @@ type Milestone struct {
 	// Job is the retry job that moved a message back; "" where a person did, or nobody knows yet: a redrive has it after its first
 	// attempt.
 	Job string `json:"job,omitempty"`
+	// Omitted is how many attempts HappenedOmitted stands for.
+	Omitted int `json:"omitted,omitzero"`
 }
 
 // Happening is what a Milestone is.
@@ -35,6 +36,8 @@ const (
 	HappenedAccepted Happening = "accepted"
 	// HappenedFailed is an attempt that failed.
 	HappenedFailed Happening = "attempt_failed"
+	// HappenedOmitted is attempts that failed and are no longer remembered: of very many there are the first and the latest.
+	HappenedOmitted Happening = "omitted"
 	// HappenedDeadLettered is a message that entered its DLQ.
 	HappenedDeadLettered Happening = "dead_lettered"
 	// HappenedRedriven is one that was moved back from there.
@@ -47,19 +50,42 @@ const (
 	HappenedDelivered Happening = "delivered"
 )
 
-// Timeline is what happened to an event and to its callback, oldest first, as far as the record knows. Of very many attempts it
-// has the first and the latest, as retry.History does.
+// Timeline is what happened to an event and to its callback, oldest first, as far as the record knows. What followed from one another
+// stays in that order, also where the clocks of the machines say otherwise.
 func (r *Record) Timeline() []Milestone {
-	line := []Milestone{{At: r.CreatedAt.UTC(), Queue: EventsQueue, What: HappenedAccepted}}
+	var line []Milestone
+	if !r.CreatedAt.IsZero() {
+		line = append(line, Milestone{At: r.CreatedAt.UTC(), Queue: EventsQueue, What: HappenedAccepted})
+	}
 	event := way{queue: EventsQueue, history: r.History, redrivenAt: r.RedrivenAt, endedAt: r.UpdatedAt, attempts: r.Attempts}
 	callback := way{
 		queue: CallbacksQueue, history: r.Callback.History, redrivenAt: r.Callback.RedrivenAt, endedAt: r.Callback.UpdatedAt,
 		attempts: r.Callback.Attempts,
 	}
 	line = event.extend(line, ends[r.Status])
-	line = callback.extend(line, callbackEnds[r.Callback.Status])
-	slices.SortStableFunc(line, func(a, b Milestone) int { return a.At.Compare(b.At) })
-	return line
+	return MergeTimelines(line, callback.extend(nil, callbackEnds[r.Callback.Status]), func(m Milestone) time.Time { return m.At })
+}
+
+// MergeTimelines merges what happened in two places by the time of each thing, as at tells it. The order within a place stays as it
+// is.
+func MergeTimelines[T any](a, b []T, at func(T) time.Time) []T {
+	merged := make([]T, 0, len(a)+len(b))
+	var reached time.Time // by a
+	for _, one := range a {
+		reached = later(reached, at(one))
+		for len(b) > 0 && at(b[0]).Before(reached) {
+			merged, b = append(merged, b[0]), b[1:]
+		}
+		merged = append(merged, one)
+	}
+	return append(merged, b...)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // ends and callbackEnds are what a message came to, by its status.
@@ -84,8 +110,12 @@ type way struct {
 func (w *way) extend(line []Milestone, end Happening) []Milestone {
 	var before retry.Attempt
 	for _, attempt := range w.history {
+		omitted := attempt.Number - before.Number - 1
+		if omitted > 0 {
+			line = append(line, Milestone{At: before.EndedAt().UTC(), Queue: w.queue, What: HappenedOmitted, Omitted: omitted})
+		}
 		if attempt.RedrivenAt.After(before.RedrivenAt) {
-			line = w.redriven(line, before, attempt)
+			line = w.redriven(line, before, attempt, omitted == 0)
 		}
 		if attempt.Error != "" {
 			line = append(line, Milestone{
@@ -96,7 +126,7 @@ func (w *way) extend(line []Milestone, end Happening) []Milestone {
 		before = attempt
 	}
 	if w.redrivenAt.After(before.RedrivenAt) {
-		line = w.redriven(line, before, retry.Attempt{RedrivenAt: w.redrivenAt})
+		line = w.redriven(line, before, retry.Attempt{RedrivenAt: w.redrivenAt}, true)
 	}
 	if end != "" {
 		line = append(line, Milestone{At: w.endedAt.UTC(), Queue: w.queue, What: end, Attempt: w.attempts})
@@ -104,9 +134,9 @@ func (w *way) extend(line []Milestone, end Happening) []Milestone {
 	return line
 }
 
-// redriven adds a redrive, and that the message came into its DLQ before, which it does as its last attempt ends.
-func (w *way) redriven(line []Milestone, before, after retry.Attempt) []Milestone {
-	if before.Number > 0 {
+// redriven adds a redrive, and that the message came into its DLQ before, which it does as its last attempt ends, if that is known.
+func (w *way) redriven(line []Milestone, before, after retry.Attempt, known bool) []Milestone {
+	if known && before.Number > 0 {
 		line = append(line, Milestone{At: before.EndedAt().UTC(), Queue: w.queue, What: HappenedDeadLettered, Attempt: before.Number})
 	}
 	return append(line, Milestone{At: after.RedrivenAt.UTC(), Queue: w.queue, What: HappenedRedriven, Job: after.Job})

@@ -19,6 +19,9 @@ func told(line []Milestone, began time.Time) string {
 		if m.Attempt > 0 {
 			fmt.Fprintf(&text, " #%d", m.Attempt)
 		}
+		if m.Omitted > 0 {
+			fmt.Fprintf(&text, " [%d]", m.Omitted)
+		}
 		for _, detail := range []string{m.Error, m.Job} {
 			if detail != "" {
 				fmt.Fprintf(&text, " (%s)", detail)
@@ -85,6 +88,18 @@ func TestTimeline(t *testing.T) {
 			}},
 			"0 events accepted\n2 events processed #1\n4 callbacks attempt_failed #1 (answered 500)\n4 callbacks dead_lettered #1\n" +
 				"10 callbacks redriven\n12 callbacks delivered #2\n",
+		},
+		"with attempts that are no longer remembered": {
+			Record{Status: StatusProcessed, Attempts: 150, CreatedAt: at(0), UpdatedAt: at(91), RedrivenAt: at(80), History: retry.History{
+				tried(1, 1, 0, "one"), tried(149, 81, 80, "again"), tried(150, 90, 80, ""),
+			}},
+			"0 events accepted\n2 events attempt_failed #1 (one)\n2 events omitted [147]\n80 events redriven\n" +
+				"82 events attempt_failed #149 (again)\n91 events processed #150\n",
+		},
+		"by a process whose clock is slow": {
+			Record{Status: StatusRetried, Attempts: 1, CreatedAt: at(600), UpdatedAt: at(700), RedrivenAt: at(700),
+				History: retry.History{tried(1, 1, 0, "boom")}},
+			"600 events accepted\n2 events attempt_failed #1 (boom)\n2 events dead_lettered #1\n700 events redriven\n",
 		},
 		"dead without an attempt, and moved back": {
 			Record{Status: StatusRetried, CreatedAt: at(0), UpdatedAt: at(9), RedrivenAt: at(9)},

@@ -31,7 +31,7 @@ func (v Validator) check(ctx context.Context, event *Event) *Problem {
 
 // RequireFields returns a Validator that refuses an event without one of the named top-level attributes, with
 // CodeEmptyProperty and the first name that is missing. Absent, null and "" are missing. "customer" and "action" must be
-// strings, "data" must be an object.
+// strings, "data" must be an object. Other names are attributes where the event is a CloudEvent.
 func RequireFields(names ...string) Validator {
 	names = slices.Clone(names)
 	return func(_ context.Context, event *Event) error {
@@ -52,6 +52,9 @@ func hasField(event *Event, name string) bool {
 		return event.Action != ""
 	case "data":
 		return len(event.Data) > 0 && event.Data[0] == '{'
+	}
+	if event.CloudEvent != nil {
+		return event.CloudEvent.has(name)
 	}
 	// Rare names pay for a second look at the body, so that the usual ones cost nothing.
 	var fields map[string]json.RawMessage

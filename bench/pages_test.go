@@ -42,10 +42,10 @@ func pages(b *testing.B, s *asyncevents.Service) {
 	mux.Handle("/manage/", handler)
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	took, size := loaded(b, server.URL+"/manage/queues/events")
+	took, size := pageLoad(b, server.URL+"/manage/queues/events")
 	b.ReportMetric(took, "first-page-ms")
 	b.ReportMetric(float64(size), "first-page-bytes")
-	overview, _ := loaded(b, server.URL+"/manage/")
+	overview, _ := pageLoad(b, server.URL+"/manage/")
 	b.ReportMetric(overview, "overview-ms")
 	b.ReportMetric(0, "ns/op")
 	if took > pageMost || size > pageBytes {
@@ -53,8 +53,8 @@ func pages(b *testing.B, s *asyncevents.Service) {
 	}
 }
 
-// loaded is how many milliseconds a page takes as a rule, and its size.
-func loaded(b *testing.B, url string) (took float64, size int) {
+// pageLoad is how many milliseconds a page takes as a rule, and its size.
+func pageLoad(b *testing.B, url string) (took float64, size int) {
 	var times []time.Duration
 	for range 21 {
 		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, http.NoBody)

@@ -3,6 +3,7 @@ package dlq
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // editedQueue is the DLQ that keeps what was edited in another one, each entry as it was before the first change. Its entries'
@@ -10,7 +11,7 @@ import (
 func editedQueue(queue string) string { return "edited:" + queue }
 
 // RetryEdited is Retry of an entry whose payload is changed on its way. It returns the entry as it was moved. The entry as it was
-// before stays, and Original returns it. Nobody looks at the payload here.
+// before stays until PurgeEdited, and Original returns it. Nobody looks at the payload here.
 func (m *Manager) RetryEdited(ctx context.Context, queue string, id int64, payload []byte) (Entry, error) {
 	entry, err := m.retry(ctx, RedriveParams{
 		Queue: queue, Selection: Selection{IDs: []int64{id}}, Full: true, Edit: &Edit{Payload: payload, Kept: editedQueue(queue)},
@@ -19,6 +20,14 @@ func (m *Manager) RetryEdited(ctx context.Context, queue string, id int64, paylo
 		return Entry{}, fmt.Errorf("dlq: edit and retry entry %d of %s: %w", id, queue, err)
 	}
 	return entry, nil
+}
+
+// PurgeEdited erases for good the originals of what was edited before that time in a DLQ, and returns how many those were.
+func (m *Manager) PurgeEdited(ctx context.Context, queue string, before time.Time) (purged int64, err error) {
+	if purged, err = m.purge(ctx, editedQueue(queue), before); purged > 0 {
+		m.logger.InfoContext(ctx, "originals of edited dead letters are gone for good", "queue", queue, "purged", purged)
+	}
+	return purged, err
 }
 
 // Original returns an entry as it was before its message was first edited, or ErrNotFound where it never was. Its CreatedAt is when it

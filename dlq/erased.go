@@ -55,13 +55,17 @@ func (m *Manager) Restore(ctx context.Context, queue string, filter Filter) (res
 
 // Purge erases for good what was discarded from a DLQ before that time, and returns how many entries those were.
 func (m *Manager) Purge(ctx context.Context, queue string, before time.Time) (purged int64, err error) {
-	from := erasedQueue(queue)
+	if purged, err = m.purge(ctx, erasedQueue(queue), before); purged > 0 {
+		m.logger.InfoContext(ctx, "erased dead letters are gone for good", "queue", queue, "purged", purged)
+	}
+	return purged, err
+}
+
+// purge erases what came into one of the DLQs that are kept beside another before that time.
+func (m *Manager) purge(ctx context.Context, from string, before time.Time) (purged int64, err error) {
 	purged, err = m.removeFound(ctx, from, Filter{To: before}, 0, m.erase(from))
 	if err != nil {
-		err = fmt.Errorf("dlq: purge %s, %d purged: %w", queue, purged, err)
-	}
-	if purged > 0 {
-		m.logger.InfoContext(ctx, "erased dead letters are gone for good", "queue", queue, "purged", purged)
+		err = fmt.Errorf("dlq: purge %s, %d purged: %w", from, purged, err)
 	}
 	return purged, err
 }

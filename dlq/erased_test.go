@@ -58,4 +58,11 @@ func TestManagerPurge(t *testing.T) {
 	purged, err = m.Purge(t.Context(), "callbacks", start.Add(time.Hour))
 	require.NoError(t, err)
 	assert.Zero(t, purged)
+	f.add(dlq.Entry{Queue: "edited:events", CreatedAt: start})
+	for _, want := range []int64{1, 0} {
+		purged, err = m.PurgeEdited(t.Context(), "events", start.Add(time.Second))
+		require.NoError(t, err)
+		assert.Equal(t, want, purged)
+	}
+	assert.Len(t, f.all(), 1_001)
 }

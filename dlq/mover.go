@@ -19,6 +19,20 @@ func (m *Manager) Bound(ctx context.Context, queue, criteria string) (total, upT
 	return m.Count(ctx, queue, filter)
 }
 
+// Below returns the Criteria of those entries that other ones mean which were moved back fewer than so many times. It implements
+// retry.Mover.
+func (m *Manager) Below(criteria string, redrives int) (string, error) {
+	filter, err := ParseCriteria(criteria)
+	if err != nil {
+		return "", err
+	}
+	most := redrives - 1
+	if filter.MaxRedrives == nil || *filter.MaxRedrives > most {
+		filter.MaxRedrives = &most
+	}
+	return filter.Criteria()
+}
+
 // Move moves one step of a retry job back. It implements retry.Mover.
 func (m *Manager) Move(ctx context.Context, b retry.Batch) (moved retry.Moved, err error) {
 	filter, err := ParseCriteria(b.Criteria)

@@ -35,11 +35,14 @@ type Moved struct {
 	Done bool
 }
 
-// Mover moves dead letters back. dlq.Manager is one. Both methods may be called from any number of goroutines.
+// Mover moves dead letters back. dlq.Manager is one. All methods may be called from any number of goroutines.
 type Mover interface {
 	// Bound returns how many entries of a DLQ the criteria mean, and the largest id in it, 0 when it is empty. "" means all.
 	// Criteria that it does not understand are an error.
 	Bound(ctx context.Context, queue, criteria string) (total, upTo int64, err error)
+	// Below returns the criteria of those that criteria mean which were moved back fewer than so many times. Criteria that it does not
+	// understand are an error.
+	Below(criteria string, redrives int) (string, error)
 	// Move moves the oldest entries of a batch. It may have looked at many entries and moved none of them, so that a step is
 	// short. After an error it may be repeated.
 	Move(ctx context.Context, batch Batch) (Moved, error)

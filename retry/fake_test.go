@@ -3,6 +3,7 @@ package retry_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -203,6 +204,11 @@ func (f *fake) SaveSettings(ctx context.Context, settings retry.Settings) error 
 	defer unlock()
 	f.settings = settings
 	return nil
+}
+
+// Below implements Mover: the fake's criteria are for people.
+func (f *fake) Below(criteria string, redrives int) (string, error) {
+	return fmt.Sprintf("%s below %d", criteria, redrives), nil
 }
 
 func (f *fake) Bound(ctx context.Context, queue, _ string) (total, upTo int64, err error) {

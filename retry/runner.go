@@ -117,6 +117,10 @@ func (r *Runner) Start(ctx context.Context, queue, by string, options Options) (
 	if err := options.Validate(); err != nil {
 		return Job{}, fmt.Errorf("retry: start job of %s: %w: %w", queue, ErrBadOptions, err)
 	}
+	var err error
+	if options.Criteria, err = r.Movable(ctx, options.Criteria); err != nil {
+		return Job{}, fmt.Errorf("retry: start job of %s: %w", queue, err)
+	}
 	total, upTo, err := r.mover.Bound(ctx, queue, options.Criteria)
 	if err != nil {
 		return Job{}, fmt.Errorf("retry: start job of %s: %w", queue, err)
@@ -138,6 +142,16 @@ func (r *Runner) Start(ctx context.Context, queue, by string, options Options) (
 	r.config.Logger.InfoContext(ctx, "retry job started", "queue", queue, "job", job.ID, "by", by, "total", total)
 	r.wake(queue)
 	return job, nil
+}
+
+// Movable returns the criteria of what a job that starts now would move: of what criteria mean, all that is not quarantined by
+// Settings.MaxRoundTrips.
+func (r *Runner) Movable(ctx context.Context, criteria string) (string, error) {
+	settings, err := r.Settings(ctx)
+	if err != nil || settings.MaxRoundTrips == 0 {
+		return criteria, err
+	}
+	return r.mover.Below(criteria, settings.MaxRoundTrips)
 }
 
 // Stop asks the queue's job to stop and returns it. It stops after the step under way; what was moved stays moved, the

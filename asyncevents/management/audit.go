@@ -34,8 +34,12 @@ func (c *call) audited() bool { return c.route.audit != "" && c.r.Method != http
 func (h *handler) record(c *call, err error) {
 	row := c.row
 	row.Action, row.Outcome = c.route.audit, outcomeOf(err)
-	if err != nil && row.Detail == "" {
+	switch {
+	case row.Detail != "":
+	case err != nil:
 		row.Detail = problemOf(err).Message
+	default:
+		row.Detail = c.meant
 	}
 	row.Detail = retry.CutText(plainText(row.Detail))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), auditTimeout)
@@ -94,8 +98,8 @@ func (c *call) auditList() (auditList, error) {
 		return auditList{}, err
 	}
 	list := auditList{Rows: append([]asyncevents.AuditRow{}, rows...)}
-	for i := range list.Rows {
-		list.Rows[i].At = list.Rows[i].At.UTC()
+	for i, row := range list.Rows {
+		list.Rows[i] = c.shownRow(row)
 	}
 	if len(rows) == limit {
 		list.Next = rows[limit-1].ID

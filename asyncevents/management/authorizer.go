@@ -39,6 +39,24 @@ const (
 // what to offer on it. Many requests ask at once.
 type Authorizer func(r *http.Request, action Action) (actor string, err error)
 
+// errReadOnly is the denial of ReadOnly.
+var errReadOnly = errors.New("the management is read-only")
+
+// ReadOnly returns an Authorizer that allows what the given one does as far as that is to look: ActionView and ActionViewPayload. It is for
+// a handler that nobody changes anything through, at a second mount point or while something else is at work on the DLQs.
+func ReadOnly(authorize Authorizer) Authorizer {
+	if authorize == nil {
+		return nil
+	}
+	return func(r *http.Request, action Action) (string, error) {
+		actor, err := authorize(r, action)
+		if err == nil && action != ActionView && action != ActionViewPayload {
+			err = errReadOnly
+		}
+		return actor, err
+	}
+}
+
 // ChallengeError is an Authorizer's denial of a request whose sender is not known yet. It is answered with 401.
 type ChallengeError struct {
 	// Challenges are the values of the WWW-Authenticate header, such as `Basic realm="redrive"`.

@@ -43,6 +43,8 @@ type call struct {
 	// row is what the audit log will say. What serves the route fills in count and detail, and a target that the path
 	// does not name.
 	row asyncevents.AuditRow
+	// meant is the filter's criteria of what was meant, which the audit log gets where there is nothing else to say.
+	meant string
 }
 
 func (h *handler) newCall(w http.ResponseWriter, r *http.Request) *call {
@@ -67,6 +69,11 @@ func (c *call) isAPI() bool {
 func (c *call) check() error {
 	if c.queue != "" && !slices.Contains(queueNames, c.queue) {
 		return newQueueProblem()
+	}
+	for name, values := range c.r.URL.Query() {
+		if slices.ContainsFunc(values, func(value string) bool { return plainText(value) != value }) {
+			return newMalformedProblem("Parameter '" + plainLine(name) + "' must be UTF-8 text without control characters")
+		}
 	}
 	if !c.isAPI() {
 		return nil

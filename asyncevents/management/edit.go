@@ -23,11 +23,14 @@ const (
 // maxEdit is the largest body of an edit, in bytes: sixteen times what an event has by default.
 const maxEdit = 4 << 20
 
+// auditEdit is what the audit log calls an edit.
+const auditEdit = "edit"
+
 var editRoutes = routes{
-	{method: http.MethodPost, pattern: "api/queues/{queue}/entries/{id}/edit", action: ActionEdit, also: ActionRetry, audit: "edit",
+	{method: http.MethodPost, pattern: "api/queues/{queue}/entries/{id}/edit", action: ActionEdit, also: ActionRetry, audit: auditEdit,
 		fields: []string{fieldPayload, fieldBase64, fieldDryRun}, largest: maxEdit, serve: editEntry},
 	{method: http.MethodGet, pattern: "queues/{queue}/entries/{id}/edit", action: ActionEdit, also: ActionRetry, serve: editPage},
-	{method: http.MethodPost, pattern: "queues/{queue}/entries/{id}/edit", action: ActionEdit, also: ActionRetry, audit: "edit",
+	{method: http.MethodPost, pattern: "queues/{queue}/entries/{id}/edit", action: ActionEdit, also: ActionRetry, audit: auditEdit,
 		largest: maxEdit, serve: editOnPage, back: "queues/{queue}", done: flashRetried},
 	{method: http.MethodGet, pattern: "api/queues/{queue}/entries/{id}/original", action: ActionView, serve: getOriginal},
 }
@@ -68,10 +71,10 @@ func (c *call) change(payload []byte) (entry dlq.Entry, change string, err error
 	if err := c.mayEdit(); err != nil {
 		return entry, "", err
 	}
-	if err := asyncevents.CheckPayload(c.queue, payload); err != nil {
+	if entry, err = c.storedEntry(); err != nil {
 		return entry, "", err
 	}
-	if entry, err = c.storedEntry(); err != nil {
+	if err := asyncevents.CheckPayload(c.queue, payload, entry.Metadata); err != nil {
 		return entry, "", err
 	}
 	if change = difference(entry.Payload, payload); change == "" {

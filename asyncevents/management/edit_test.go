@@ -68,6 +68,25 @@ func TestEditTakesAnyBytes(t *testing.T) {
 	assert.Contains(t, got.text, `"payload":{ "a" : 1 }`, "byte for byte")
 }
 
+// The new payload of a CloudEvent has to be one, of the kind that it was.
+func TestEditOfACloudEvent(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	b.addEntry(dlq.Entry{Queue: asyncevents.EventsQueue, MessageID: "binary", Payload: []byte("<a/>"), Metadata: map[string]string{
+		"content-type": "application/xml", "ce_specversion": "1.0", "ce_id": "1", "ce_source": "/", "ce_type": "t"}})
+	b.addEntry(dlq.Entry{Queue: asyncevents.EventsQueue, MessageID: "structured",
+		Payload:  []byte(`{"specversion":"1.0","id":"1","source":"/","type":"t"}`),
+		Metadata: map[string]string{"content-type": "application/cloudevents+json"}})
+	got := b.do(http.MethodPost, editPath, `{"payload_base64":"PGIvPg=="}`)
+	assert.Equal(t, http.StatusOK, got.Code, got.text)
+	structured := strings.Replace(editPath, "1", "2", 1)
+	got = b.do(http.MethodPost, structured, `{"payload":{"specversion":"1.0","source":"/","type":"t"}}`)
+	assert.Equal(t, http.StatusBadRequest, got.Code)
+	assert.Contains(t, got.text, "Property 'id' cannot be empty")
+	got = b.do(http.MethodPost, structured, `{"payload":{"specversion":"1.0","id":"1","source":"/","type":"u"}}`)
+	assert.Equal(t, http.StatusOK, got.Code, got.text)
+}
+
 func TestEditRefuses(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, nil)
@@ -90,7 +109,7 @@ func TestEditRefuses(t *testing.T) {
 		assert.Contains(t, decode[errorBody](t, got).Error.Message, want, body)
 	}
 	for _, body := range []string{`{"payload":[]}`, `{"payload":{"body":{}}}`} {
-		got := b.do(http.MethodPost, strings.Replace(editPath, "events", "callbacks", 1), body)
+		got := b.do(http.MethodPost, "api/queues/callbacks/entries/2/edit", body)
 		assert.Equal(t, http.StatusBadRequest, got.Code, body)
 		assert.Contains(t, got.text, "Not a callback", body)
 	}

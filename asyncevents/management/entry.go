@@ -118,6 +118,9 @@ func entryPage(c *call) (answer, error) {
 	}
 	view := entryView{Entry: c.shown(stored)[0]}
 	view.Shown = newEntryPayload(view.Payload, c.r.URL.Query().Has(paramAll))
+	if view.Quarantine, err = c.quarantine(); err != nil {
+		return nil, err
+	}
 	original, err := c.compared(&stored)
 	if err == nil {
 		view.Original = &original
@@ -134,6 +137,8 @@ type entryView struct {
 	Shown entryPayload
 	// Original is the entry as it was before its message was edited; nil where it was not.
 	Original *heldJSON
+	// Quarantine is from how many redrives on entries are quarantined; 0 for never.
+	Quarantine int
 }
 
 // entry is the entry that the path names, as the sender may see it.
@@ -186,6 +191,7 @@ func eraseEntries(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.noteFilter(filter)
 	confirm, err := c.confirmed(filter)
 	if err != nil {
 		return nil, err

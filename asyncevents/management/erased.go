@@ -51,6 +51,7 @@ func restoreErased(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.noteFilter(filter)
 	restored, err := c.dlq.Restore(c.r.Context(), c.queue, filter)
 	c.row.Count = restored // also of a restoration that broke off
 	return jsonAnswer{http.StatusOK, restoredJSON{restored}}, err

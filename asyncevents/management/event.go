@@ -1,7 +1,7 @@
 package management
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -20,6 +20,8 @@ var eventRoutes = routes{
 const (
 	// maxActions is how many of the latest audit rows about an event its timeline has.
 	maxActions = 100
+	// maxLatest is among how many of the latest audit rows those are looked for that are about many entries.
+	maxLatest = 1000
 	// maxHeld is how many dead letters of an event are looked for in each DLQ: its own message makes one, and its callback.
 	maxHeld = 10
 )
@@ -52,6 +54,9 @@ type happening struct {
 	Action  string `json:"action,omitempty"`
 	Outcome string `json:"outcome,omitempty"`
 	Detail  string `json:"detail,omitempty"`
+	// Count is on how many entries it was, and Perhaps whether nobody knows if the event's was one of them.
+	Count   int64 `json:"count,omitempty"`
+	Perhaps bool  `json:"perhaps,omitempty"`
 }
 
 // heldEntry is a dead letter of an event.
@@ -84,7 +89,7 @@ func eventPage(c *call) (answer, error) {
 	}
 	status, err := c.eventStatus(id)
 	if problem := new(asyncevents.Problem); errors.As(err, &problem) && problem.HTTPStatus == http.StatusNotFound {
-		return c.page(http.StatusNotFound, "event", "Find an event", eventView{Asked: id}), nil
+		return c.page(http.StatusOK, "event", "Find an event", eventView{Asked: id}), nil
 	}
 	if err != nil {
 		return nil, err
@@ -94,7 +99,10 @@ func eventPage(c *call) (answer, error) {
 
 func (c *call) eventStatus(id string) (eventStatus, error) {
 	status := eventStatus{CorrelationID: id, Entries: []heldEntry{}}
-	entries, err := c.heldOf(&status)
+	if plainLine(id) != id { // no event has such an id, and not every store takes it
+		return status, newEventProblem()
+	}
+	held, err := c.heldOf(&status)
 	if err != nil {
 		return status, err
 	}
@@ -105,95 +113,154 @@ func (c *call) eventStatus(id string) (eventStatus, error) {
 		status.NextAttemptAt = record.NextAttemptAt.UTC()
 	case !errors.Is(err, asyncevents.ErrNotFound):
 		return status, err
-	case len(entries) == 0:
+	case len(held) == 0:
 		return status, newEventProblem()
 	default:
-		record = recordOf(&entries[0])
+		record = recordOf(held)
 		status.Attempts = record.Attempts
 	}
 	return status, c.addTimeline(&status, &record)
 }
 
-// addTimeline puts together what the record, the DLQs and the audit log know.
-func (c *call) addTimeline(status *eventStatus, record *asyncevents.Record) error {
-	for _, m := range record.Timeline() {
-		by, err := c.starterOf(m)
-		if err != nil {
-			return err
-		}
-		status.Timeline = append(status.Timeline, happening{Milestone: m, Actor: by})
-	}
-	for _, held := range status.Entries {
-		if held.Erased {
-			erased := asyncevents.Milestone{At: held.CreatedAt, Queue: held.Queue, What: whatErased}
-			status.Timeline = append(status.Timeline, happening{Milestone: erased})
-		}
-	}
-	if err := c.addActions(status); err != nil {
-		return err
-	}
-	slices.SortStableFunc(status.Timeline, func(a, b happening) int { return a.At.Compare(b.At) })
-	return nil
-}
-
-// starterOf is who started the retry job of a redrive; "" for none, and for one that is no longer among the latest.
-func (c *call) starterOf(m asyncevents.Milestone) (string, error) {
-	if m.Job == "" {
-		return "", nil
-	}
-	jobs, err := c.jobs.Jobs(c.r.Context(), m.Queue, "", retry.MaxJobs)
-	for _, job := range jobs {
-		if job.ID == m.Job {
-			return job.StartedBy, err
-		}
-	}
-	return "", err
-}
-
-// recordOf is what a dead letter knows of its event, for one without a record.
-func recordOf(entry *dlq.Entry) asyncevents.Record {
-	return asyncevents.Record{
-		CorrelationID: entry.CorrelationID, Status: asyncevents.StatusFailed, Attempts: entry.Attempts.Last(), History: entry.Attempts,
-		CreatedAt: cmp.Or(entry.AcceptedAt, entry.CreatedAt), UpdatedAt: entry.CreatedAt,
-	}
-}
-
-// heldOf adds the dead letters of an event to its status, and returns those that stand in a DLQ.
-func (c *call) heldOf(status *eventStatus) (standing []dlq.Entry, err error) {
+// heldOf adds the dead letters of an event to its status, and returns them.
+func (c *call) heldOf(status *eventStatus) (held []dlq.Entry, err error) {
 	query := dlq.Query{Filter: dlq.Filter{CorrelationID: status.CorrelationID}, Limit: maxHeld}
 	for _, queue := range queueNames {
-		for _, erased := range []bool{false, true} {
-			list := c.dlq.List
-			if erased {
-				list = c.dlq.Erased
-			}
+		for erased, list := range map[bool]func(context.Context, string, dlq.Query) (dlq.Page, error){
+			false: c.dlq.List, true: c.dlq.Erased,
+		} {
 			page, err := list(c.r.Context(), queue, query)
 			if err != nil {
 				return nil, err
 			}
 			for _, entry := range page.Entries {
 				status.Entries = append(status.Entries, heldEntry{queue, entry.ID, entry.CreatedAt.UTC(), erased})
-			}
-			if !erased {
-				standing = append(standing, page.Entries...)
+				entry.Queue = queue
+				held = append(held, entry)
 			}
 		}
 	}
-	return standing, nil
+	return held, nil
 }
 
-// addActions adds what people did to the event to its timeline.
-func (c *call) addActions(status *eventStatus) error {
-	query := asyncevents.AuditQuery{CorrelationID: status.CorrelationID, Limit: maxActions}
-	rows, err := c.audit.List(c.r.Context(), query)
+// recordOf is what dead letters know of their event, for one without a record.
+func recordOf(held []dlq.Entry) (record asyncevents.Record) {
+	for _, entry := range held {
+		var ended time.Time
+		if n := len(entry.Attempts); n > 0 {
+			ended = entry.Attempts[n-1].EndedAt()
+		}
+		if entry.Queue == asyncevents.CallbacksQueue {
+			record.Callback = asyncevents.CallbackRecord{
+				Status: asyncevents.CallbackFailed, Attempts: entry.Attempts.Last(), History: entry.Attempts, UpdatedAt: ended,
+			}
+			continue
+		}
+		record.Status, record.Attempts, record.History = asyncevents.StatusFailed, entry.Attempts.Last(), entry.Attempts
+		record.CreatedAt, record.UpdatedAt = entry.AcceptedAt, ended
+	}
+	return record
+}
+
+// addTimeline puts together what the record, the DLQs and the audit log know.
+func (c *call) addTimeline(status *eventStatus, record *asyncevents.Record) error {
+	line := make([]happening, 0, 16)
+	starters := starters{call: c}
+	for _, m := range record.Timeline() {
+		by, err := starters.of(m)
+		if err != nil {
+			return err
+		}
+		line = append(line, happening{Milestone: m, Actor: by})
+	}
+	actions, err := c.actionsOn(status.CorrelationID, line)
 	if err != nil {
 		return err
 	}
-	for _, row := range rows {
-		status.Timeline = append(status.Timeline, happening{
-			Milestone: asyncevents.Milestone{At: row.At.UTC(), Queue: row.Queue, What: whatAction},
-			Actor:     row.Actor, Action: row.Action, Outcome: row.Outcome, Detail: row.Detail,
-		})
+	for _, held := range status.Entries {
+		if held.Erased {
+			actions = append(actions, happening{Milestone: asyncevents.Milestone{At: held.CreatedAt, Queue: held.Queue, What: whatErased}})
+		}
 	}
+	at := func(h happening) time.Time { return h.At }
+	slices.SortStableFunc(actions, func(a, b happening) int { return at(a).Compare(at(b)) })
+	status.Timeline = asyncevents.MergeTimelines(line, actions, at)
 	return nil
+}
+
+// starters knows who started which retry job, once somebody asked.
+type starters struct {
+	*call
+	known map[string]map[string]string // of each queue, by the job
+}
+
+// of is who started the retry job of a redrive; "" for none, and for one that is no longer among the latest.
+func (s *starters) of(m asyncevents.Milestone) (string, error) {
+	if m.Job == "" {
+		return "", nil
+	}
+	if s.known[m.Queue] == nil {
+		jobs, err := s.jobs.Jobs(s.r.Context(), m.Queue, "", retry.MaxJobs)
+		if err != nil {
+			return "", err
+		}
+		by := make(map[string]string, len(jobs))
+		for _, job := range jobs {
+			by[job.ID] = job.StartedBy
+		}
+		if s.known == nil {
+			s.known = map[string]map[string]string{}
+		}
+		s.known[m.Queue] = by
+	}
+	return s.known[m.Queue][m.Job], nil
+}
+
+// actionsOn is what people did to an event, the oldest first; and to many entries at once while it was a dead letter, of which it
+// perhaps was one.
+func (c *call) actionsOn(id string, line []happening) (actions []happening, err error) {
+	own, err := c.audit.List(c.r.Context(), asyncevents.AuditQuery{CorrelationID: id, Limit: maxActions})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range own {
+		actions = append(actions, c.actionOf(row, false))
+	}
+	dead := deadSince(line)
+	if len(dead) == 0 {
+		return actions, nil
+	}
+	latest, err := c.audit.List(c.r.Context(), asyncevents.AuditQuery{Limit: maxLatest})
+	for _, row := range latest {
+		since, was := dead[row.Queue]
+		if was && !row.At.Before(since) && isBulk(row) {
+			actions = append(actions, c.actionOf(row, true))
+		}
+	}
+	return actions, err
+}
+
+// deadSince is when the messages of an event came into their DLQs for the first time.
+func deadSince(line []happening) map[string]time.Time {
+	since := map[string]time.Time{}
+	for _, h := range line {
+		if _, known := since[h.Queue]; !known && h.What == asyncevents.HappenedDeadLettered {
+			since[h.Queue] = h.At
+		}
+	}
+	return since
+}
+
+// isBulk is whether a row is about several entries which they do not tell of themselves: those of a retry job name it.
+func isBulk(row asyncevents.AuditRow) bool {
+	return row.CorrelationID == "" && row.Outcome == outcomeAllowed && row.Count > 0 &&
+		slices.Contains([]string{"erase", "restore", "import"}, row.Action)
+}
+
+func (c *call) actionOf(row asyncevents.AuditRow, perhaps bool) happening {
+	row = c.shownRow(row)
+	return happening{
+		Milestone: asyncevents.Milestone{At: row.At, Queue: row.Queue, What: whatAction},
+		Actor:     row.Actor, Action: row.Action, Outcome: row.Outcome, Detail: row.Detail, Count: row.Count, Perhaps: perhaps,
+	}
 }

@@ -72,6 +72,7 @@ func TestTimelineHasWhatPeopleDid(t *testing.T) {
 	}, happenings(status))
 	rows := decode[auditList](t, b.do(http.MethodGet, "api/audit?correlation_id=e:1", "")).Rows
 	assert.Len(t, rows, 3)
+	assert.Len(t, decode[auditList](t, b.do(http.MethodGet, "api/audit?correlation_id=e:2", "")).Rows, 0)
 	other := decode[eventStatus](t, b.do(http.MethodGet, "api/events/e:2", ""))
 	assert.Equal(t, []string{"events accepted ", "events attempt_failed no luck <b>", "events dead_lettered "}, happenings(other))
 }
@@ -108,6 +109,54 @@ func TestTimelineWithoutARecord(t *testing.T) {
 	assert.Equal(t, CodeEventNotFound, code(t, got))
 }
 
+// A dead letter of a callback says nothing of its event, but how the callback went; also when it was erased.
+func TestTimelineOfACallbackWithoutARecord(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	b.addEntry(dlq.Entry{Queue: asyncevents.CallbacksQueue, MessageID: "c", CorrelationID: "e", Payload: []byte("{}"),
+		Attempts: retry.History{{Number: 1, StartedAt: time.Date(2026, 1, 2, 3, 5, 0, 0, time.UTC), Error: "boom"}}})
+	want := []string{"callbacks attempt_failed boom", "callbacks dead_lettered "}
+	assert.Equal(t, want, happenings(decode[eventStatus](t, b.do(http.MethodGet, "api/events/e", ""))))
+	require.Equal(t, http.StatusOK, b.do(http.MethodDelete, "api/queues/callbacks/entries?confirm=1", "").Code)
+	status := decode[eventStatus](t, b.do(http.MethodGet, "api/events/e", ""))
+	assert.Equal(t, append(want, "callbacks erased ", "callbacks actionerase alice"), happenings(status))
+}
+
+// What was done to many entries at once may have been done to this one.
+func TestTimelineHasWhatWasDoneToMany(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	b.addEvent("e:1")
+	b.addEvent("e:2")
+	require.Equal(t, http.StatusOK, b.do(http.MethodDelete, "api/queues/events/entries?error=luck&q=secret-1&confirm=0", "").Code)
+	require.Equal(t, http.StatusOK, b.do(http.MethodDelete, "api/queues/events/entries?error=luck&confirm=2", "").Code)
+	status := decode[eventStatus](t, b.do(http.MethodGet, "api/events/e:1", ""))
+	var bulk []happening
+	for _, h := range status.Timeline {
+		if h.Perhaps {
+			bulk = append(bulk, h)
+		}
+	}
+	require.Len(t, bulk, 1)
+	assert.Equal(t, "erase", bulk[0].Action)
+	assert.EqualValues(t, 2, bulk[0].Count)
+	assert.JSONEq(t, `{"error":"luck"}`, bulk[0].Detail)
+	assert.Contains(t, b.do(http.MethodGet, "events?correlation_id=e:1", "").text, "on 2 entries, perhaps this one among them")
+}
+
+// What no store could look up is refused before one is asked.
+func TestControlCharactersAreRefused(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	for path, want := range map[string]int{
+		"api/events/%00": http.StatusNotFound, "api/events/%ff": http.StatusNotFound,
+		"api/queues/events/entries?correlation_id=%00": http.StatusBadRequest, "api/audit?correlation_id=%ff": http.StatusBadRequest,
+		"api/queues/events/retry-jobs?cursor=%00": http.StatusBadRequest, "queues/events?error=a%00b": http.StatusBadRequest,
+	} {
+		assert.Equal(t, want, b.do(http.MethodGet, path, "").Code, path)
+	}
+}
+
 func TestEventPage(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, nil)
@@ -121,7 +170,7 @@ func TestEventPage(t *testing.T) {
 		assert.Contains(t, page.text, want)
 	}
 	page = b.do(http.MethodGet, "events?correlation_id="+url.QueryEscape("<script>"), "")
-	assert.Equal(t, http.StatusNotFound, page.Code)
+	assert.Equal(t, http.StatusOK, page.Code, "a search that found nothing")
 	assert.Contains(t, page.text, "Nothing is known of <code>&lt;script&gt;</code>")
 	assert.Contains(t, b.do(http.MethodGet, "queues/events/entries/1", "").text, `href="../../../events?correlation_id=e%3a1"`)
 }

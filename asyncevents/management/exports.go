@@ -63,19 +63,14 @@ func (c *call) exportList(queue string) (exportList, error) {
 	records, err := c.exports.List(c.r.Context(), queue, limit)
 	list := exportList{Exports: []export.Record{}}
 	for _, record := range records {
-		list.Exports = append(list.Exports, inUTC(record))
+		list.Exports = append(list.Exports, c.shownExport(record))
 	}
 	return list, err
 }
 
-func inUTC(record export.Record) export.Record {
-	record.CreatedAt, record.FinishedAt = record.CreatedAt.UTC(), record.FinishedAt.UTC()
-	return record
-}
-
 func getExport(c *call) (answer, error) {
 	record, err := c.export()
-	return jsonAnswer{http.StatusOK, inUTC(record)}, err
+	return jsonAnswer{http.StatusOK, c.shownExport(record)}, err
 }
 
 func (c *call) export() (export.Record, error) {
@@ -94,7 +89,8 @@ func startExport(c *call) (answer, error) {
 	record, err := c.exports.Start(c.r.Context(),
 		export.StartParams{Queue: c.queue, Format: format, By: c.row.Actor, Filter: filter})
 	c.row.Target = record.ID
-	return jsonAnswer{http.StatusAccepted, inUTC(record)}, err
+	c.noteFilter(filter)
+	return jsonAnswer{http.StatusAccepted, c.shownExport(record)}, err
 }
 
 // format is the file's format that the body or form asks for.

@@ -126,6 +126,13 @@ func (c *call) filter() (dlq.Filter, error) {
 	return f, err
 }
 
+// noteFilter has the audit log say which entries an action was about.
+func (c *call) noteFilter(f dlq.Filter) {
+	if criteria, err := f.Criteria(); err == nil {
+		c.meant = criteria
+	}
+}
+
 func (c *call) readFilter() (dlq.Filter, error) {
 	switch {
 	case c.isAPI() && c.r.Method == http.MethodPost:

@@ -117,7 +117,7 @@ func (h *handler) running(ctx context.Context) (running []export.Record, err err
 	records, err := h.exports.List(ctx, "", maxRunning)
 	for _, r := range records {
 		if r.State == export.StateRunning {
-			running = append(running, inUTC(r))
+			running = append(running, r)
 		}
 	}
 	return running, err

@@ -1,9 +1,9 @@
 package management
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -51,6 +51,9 @@ const (
 	// fieldCanaryPercent is the canary's second number in the form of a page.
 	fieldCanaryPercent = "canary_percent"
 )
+
+// defaultCanaryPercent is how much of a canary has to be processed when nobody says: all of it. Nothing would let every job go on.
+const defaultCanaryPercent = 100
 
 // jobStatus is how a retry job stands.
 type jobStatus struct {
@@ -114,7 +117,7 @@ func getJob(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return jsonAnswer{http.StatusOK, c.jobStatus(c.r.Context(), job)}, nil
+	return jsonAnswer{http.StatusOK, c.shownJob(job)}, nil
 }
 
 // jobsView is one page of a DLQ's retry jobs.
@@ -153,7 +156,7 @@ func (c *call) jobList() (jobList, error) {
 		list.NextCursor = jobs[limit-1].ID
 	}
 	for _, job := range jobs {
-		list.Jobs = append(list.Jobs, c.jobStatus(c.r.Context(), job))
+		list.Jobs = append(list.Jobs, c.shownJob(job))
 	}
 	return list, nil
 }
@@ -173,19 +176,19 @@ func startJob(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if dry {
-		return c.dryRun(filter)
-	}
 	options, err := c.jobOptions(filter)
 	if err != nil {
 		return nil, err
+	}
+	if dry {
+		return c.dryRun(filter)
 	}
 	job, err := c.jobs.Start(c.r.Context(), c.queue, c.row.Actor, options)
 	if err != nil {
 		return nil, err
 	}
-	c.row.Target, c.row.Count = job.ID, job.Total
-	return jsonAnswer{http.StatusAccepted, c.jobStatus(c.r.Context(), job)}, nil
+	c.row.Target, c.row.Count, c.meant = job.ID, job.Total, options.Criteria
+	return jsonAnswer{http.StatusAccepted, c.shownJob(job)}, nil
 }
 
 // isDryRun is whether the call only asks for a count.
@@ -200,7 +203,14 @@ func (c *call) isDryRun() (dry bool, err error) {
 func (c *call) noteDryRun(count int64) { c.row.Count, c.row.Detail = count, "dry run" }
 
 func (c *call) dryRun(filter dlq.Filter) (answer, error) {
-	count, _, err := c.dlq.Count(c.r.Context(), c.queue, filter)
+	criteria, err := filter.Criteria()
+	if err == nil {
+		criteria, err = c.jobs.Movable(c.r.Context(), criteria)
+	}
+	if err != nil {
+		return nil, err
+	}
+	count, _, err := c.dlq.Bound(c.r.Context(), c.queue, criteria)
 	c.noteDryRun(count)
 	return jsonAnswer{http.StatusOK, dryRunJSON{true, count}}, err
 }
@@ -209,8 +219,11 @@ func (c *call) dryRun(filter dlq.Filter) (answer, error) {
 func (c *call) jobForm() object {
 	form, fields := c.r.PostForm, object{}
 	if entries := form.Get(fieldCanary); entries != "" {
-		percent := cmp.Or(form.Get(fieldCanaryPercent), "0")
-		fields[fieldCanary] = jsontext.Value(`{"entries":` + entries + `,"min_processed_percent":` + percent + `}`)
+		canary := `{"entries":` + entries
+		if percent := form.Get(fieldCanaryPercent); percent != "" {
+			canary += `,"min_processed_percent":` + percent
+		}
+		fields[fieldCanary] = jsontext.Value(canary + "}")
 	}
 	for _, name := range []string{fieldStopOver, fieldSingle} {
 		if text := form.Get(name); text != "" {
@@ -228,6 +241,9 @@ func (c *call) jobOptions(filter dlq.Filter) (o retry.Options, err error) {
 	if o.Criteria, err = filter.Criteria(); err != nil {
 		return o, err
 	}
+	if _, ok := c.fields[fieldCanary]; ok {
+		o.Canary.MinProcessedPercent = defaultCanaryPercent
+	}
 	for name, into := range map[string]any{
 		fieldCanary: &o.Canary, fieldStopOver: &o.StopOverPercent, fieldSingle: &o.SingleAttempt,
 	} {
@@ -235,6 +251,9 @@ func (c *call) jobOptions(filter dlq.Filter) (o retry.Options, err error) {
 		if ok && jsonv2.Unmarshal(raw, into, jsonv2.RejectUnknownMembers(true)) != nil {
 			return o, newMalformedProblem("Field '" + name + "' is not as described")
 		}
+	}
+	if err := o.Validate(); err != nil {
+		return o, fmt.Errorf("%w: %w", retry.ErrBadOptions, err)
 	}
 	return o, nil
 }
@@ -252,7 +271,7 @@ func (c *call) turned(job retry.Job, err error) (answer, error) {
 		return nil, err
 	}
 	c.row.Target, c.row.Count = job.ID, job.Moved
-	return jsonAnswer{http.StatusOK, c.jobStatus(c.r.Context(), job)}, nil
+	return jsonAnswer{http.StatusOK, c.shownJob(job)}, nil
 }
 
 func stopJob(c *call) (answer, error) {
@@ -261,5 +280,5 @@ func stopJob(c *call) (answer, error) {
 		return nil, err
 	}
 	c.row.Target, c.row.Count = job.ID, job.Moved
-	return jsonAnswer{http.StatusAccepted, c.jobStatus(c.r.Context(), job)}, nil
+	return jsonAnswer{http.StatusAccepted, c.shownJob(job)}, nil
 }

@@ -2,10 +2,13 @@ package management
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/redrive-go/redrive/retry"
 )
 
 // jobAnswer is what tests read of a job.
@@ -42,6 +45,31 @@ func TestJobOfFilter(t *testing.T) {
 	assert.InDelta(t, 25, job.StopOver, 0)
 	assert.True(t, job.Single)
 	assert.Equal(t, map[string]int64{"processed": 0, "refused": 0, "came_back": 0, "waiting": 0}, job.Outcome)
+}
+
+// TestCanaryHasToBeProcessedWhole holds that a canary is no formality when nobody says how much of it has to be processed.
+func TestCanaryHasToBeProcessedWhole(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	b.addMany(2)
+	got := b.do(http.MethodPost, jobPath, `{"canary":{"entries":1}}`)
+	require.Equal(t, http.StatusAccepted, got.Code, got.text)
+	assert.Equal(t, map[string]float64{"entries": 1, "min_processed_percent": 100}, decode[jobAnswer](t, got).Canary)
+
+	b = newBundle(t, nil)
+	b.addMany(2)
+	b.submit("queues/events/retry-job", url.Values{"canary": {"1"}, "canary_percent": {""}})
+	job, err := b.core.jobs.Job(t.Context(), "events")
+	require.NoError(t, err)
+	assert.Equal(t, retry.Canary{Entries: 1, MinProcessedPercent: 100}, job.Options.Canary)
+
+	b = newBundle(t, nil)
+	b.addMany(2)
+	got = b.do(http.MethodPost, jobPath, `{}`)
+	assert.Empty(t, decode[jobAnswer](t, got).Canary)
+	job, err = b.core.jobs.Job(t.Context(), "events")
+	require.NoError(t, err)
+	assert.Zero(t, job.Options.Canary)
 }
 
 func TestJobRefusesOptions(t *testing.T) {

@@ -3,6 +3,7 @@ package management
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -126,14 +127,27 @@ func TestJobForms(t *testing.T) {
 	assert.Contains(t, b.do(http.MethodGet, "queues/events", "").text, "stopping")
 }
 
-// noSettings is a store without readable settings, so that no end of a job can be estimated.
-type noSettings struct{ retry.Store }
+// noSettings is a store whose settings cannot be read once a job has started, so that no end of it can be estimated.
+type noSettings struct {
+	retry.Store
+	started *atomic.Bool
+}
 
-func (noSettings) Settings(context.Context) (retry.Settings, error) { return retry.Settings{}, errDown }
+func (s noSettings) Start(ctx context.Context, job retry.Job) error {
+	s.started.Store(true)
+	return s.Store.Start(ctx, job)
+}
+
+func (s noSettings) Settings(ctx context.Context) (retry.Settings, error) {
+	if s.started.Load() {
+		return retry.Settings{}, errDown
+	}
+	return s.Store.Settings(ctx)
+}
 
 func TestJobThatStartedIsSaidToHave(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, func(backend *asyncevents.Backend) { backend.Jobs = noSettings{backend.Jobs} })
+	b := newBundle(t, func(backend *asyncevents.Backend) { backend.Jobs = noSettings{backend.Jobs, new(atomic.Bool)} })
 	b.addMany(2)
 	got := b.do(http.MethodPost, jobPath, "")
 	assert.Equal(t, http.StatusAccepted, got.Code)

@@ -67,8 +67,9 @@ type pageView struct {
 	Actor string
 	// Flash is what the form before did; nil for none.
 	Flash *flash
-	// Can says which buttons to show.
-	Can permissions
+	// Can says which buttons to show, and ReadOnly that there are none.
+	Can      permissions
+	ReadOnly bool
 	// Body is the page's own data.
 	Body any
 }
@@ -96,6 +97,7 @@ func (c *call) page(status int, name, title string, body any) answer {
 	view.Flash = flashOf(c.r.URL.Query())
 	if status == http.StatusOK {
 		view.Can = c.permissions()
+		view.ReadOnly = view.Can == permissions{}
 	}
 	return pageAnswer{status, name, view}
 }
@@ -166,8 +168,10 @@ func alarmText(a asyncevents.Alarm) string {
 		return "has an entry that is " + ageText(a.Value) + " old, older than " + ageText(a.Limit)
 	case asyncevents.AlarmGrowth:
 		return "grows by " + value + " entries a minute, more than " + limit
+	case asyncevents.AlarmUnknown:
+		return "cannot be looked into: " + value + " looks in a row failed"
 	}
-	return "cannot be looked into: " + value + " looks in a row failed"
+	return "has the alarm " + string(a.Kind) + ": " + value + ", more than " + limit
 }
 
 func ageText(seconds float64) string {

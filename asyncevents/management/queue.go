@@ -40,12 +40,15 @@ type queueList struct {
 
 func listQueues(c *call) (answer, error) {
 	list, err := c.queueList(c.r.Context())
+	for i, status := range list.Queues {
+		list.Queues[i] = c.shownQueue(status)
+	}
 	return jsonAnswer{http.StatusOK, list}, err
 }
 
 func getQueue(c *call) (answer, error) {
 	status, err := c.queueStatus(c.r.Context(), c.queue)
-	return jsonAnswer{http.StatusOK, status}, err
+	return jsonAnswer{http.StatusOK, c.shownQueue(status)}, err
 }
 
 // pageGroups is how many causes a queue's page lists, those with most entries first.
@@ -62,6 +65,8 @@ type queueView struct {
 	Next    string
 	Page    dlq.Page
 	Formats []string
+	// Quarantine is from how many redrives on entries are quarantined; 0 for never.
+	Quarantine int
 }
 
 // Erasable is how many entries can be erased here: what the filter means only once it was counted.
@@ -95,6 +100,9 @@ func queuePage(c *call) (answer, error) {
 	}
 	view.Next = c.nextPage(view.Filter, page.NextCursor)
 	if view.Counted, err = c.counted(); err != nil {
+		return nil, err
+	}
+	if view.Quarantine, err = c.quarantine(); err != nil {
 		return nil, err
 	}
 	return c.page(http.StatusOK, "queue", queueTitle(c.queue), view), nil

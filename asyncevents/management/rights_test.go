@@ -34,6 +34,24 @@ func butFor(denied Action) Authorizer {
 	return only(slices.DeleteFunc(slices.Clone(allActions), func(a Action) bool { return a == denied })...)
 }
 
+// TestReadOnly holds that somebody who may do anything can only look, and that somebody who may not look still cannot.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	assert.Nil(t, ReadOnly(nil), "no authorizer is still none")
+	b := newBundle(t, nil)
+	b.add("one", `{"plain":1}`)
+	b.authorize = ReadOnly(allowAll)
+	page := b.do(http.MethodGet, "queues/events", "").text
+	assert.Contains(t, page, "plain")
+	assert.NotContains(t, page, `method="post"`)
+	assert.Contains(t, page, "Everything is to be looked at only.")
+	assert.Equal(t, http.StatusForbidden, b.do(http.MethodPost, "api/queues/events/retry-one", "").Code)
+	assert.Equal(t, "the management is read-only", b.audit()[0].Detail)
+	assert.EqualValues(t, 1, b.depth())
+	b.authorize = ReadOnly(butFor(ActionView))
+	assert.Equal(t, http.StatusForbidden, b.do(http.MethodGet, "queues/events", "").Code)
+}
+
 // TestPayloadsNeedTheirRight asks all that shows entries, on behalf of somebody who may do anything but see payloads.
 func TestPayloadsNeedTheirRight(t *testing.T) {
 	t.Parallel()

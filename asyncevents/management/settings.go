@@ -16,6 +16,7 @@ import (
 const (
 	fieldBatch    = "batch_size"
 	fieldCooldown = "cooldown_minutes"
+	fieldTrips    = "max_round_trips"
 )
 
 var settingsRoutes = routes{
@@ -25,7 +26,7 @@ var settingsRoutes = routes{
 
 	{method: http.MethodGet, pattern: "api/settings", action: ActionView, serve: getSettings},
 	{method: http.MethodPut, pattern: "api/settings", action: ActionConfigure, audit: "configure",
-		fields: []string{fieldBatch, fieldCooldown}, serve: saveSettings},
+		fields: []string{fieldBatch, fieldCooldown, fieldTrips}, serve: saveSettings},
 }
 
 func getSettings(c *call) (answer, error) {
@@ -33,10 +34,16 @@ func getSettings(c *call) (answer, error) {
 	return jsonAnswer{http.StatusOK, settings}, err
 }
 
+// quarantine is from how many redrives on entries are quarantined; 0 for never.
+func (c *call) quarantine() (redrives int, err error) {
+	settings, err := c.jobs.Settings(c.r.Context())
+	return settings.MaxRoundTrips, err
+}
+
 // settingsView is the settings with the limits that the form tells.
 type settingsView struct {
 	retry.Settings
-	MinBatch, MaxBatch, MaxCooldown int
+	MinBatch, MaxBatch, MaxCooldown, MostTrips int
 }
 
 func settingsPage(c *call) (answer, error) {
@@ -44,7 +51,7 @@ func settingsPage(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := settingsView{settings, retry.MinBatchSize, retry.MaxBatchSize, retry.MaxCooldownMinutes}
+	view := settingsView{settings, retry.MinBatchSize, retry.MaxBatchSize, retry.MaxCooldownMinutes, retry.MaxRoundTrips}
 	return c.page(http.StatusOK, "settings", "Settings", view), nil
 }
 
@@ -53,11 +60,18 @@ func saveSettings(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings, err := decodeSettings(fields)
+	present, err := c.jobs.Settings(c.r.Context())
+	if err != nil {
+		return nil, err
+	}
+	settings, err := decodeSettings(fields, present)
 	if err != nil {
 		return nil, newSettingsProblem(err)
 	}
 	c.row.Detail = fmt.Sprintf("batch_size %d, cooldown_minutes %g", settings.BatchSize, settings.CooldownMinutes)
+	if settings.MaxRoundTrips != present.MaxRoundTrips {
+		c.row.Detail += fmt.Sprintf(", max_round_trips %d", settings.MaxRoundTrips)
+	}
 	return jsonAnswer{http.StatusOK, settings}, c.jobs.SaveSettings(c.r.Context(), settings)
 }
 
@@ -67,22 +81,28 @@ func (c *call) settingsFields() (object, error) {
 		return c.fields, nil
 	}
 	fields := object{}
-	for _, name := range []string{fieldBatch, fieldCooldown} {
+	for _, name := range []string{fieldBatch, fieldCooldown, fieldTrips} {
 		text, err := c.input(name)
 		if err != nil {
 			return nil, err
 		}
-		fields[name] = jsontext.Value(strings.TrimSpace(text))
+		if text != "" || name != fieldTrips {
+			fields[name] = jsontext.Value(strings.TrimSpace(text))
+		}
 	}
 	return fields, nil
 }
 
-// decodeSettings returns valid settings, or every fault. Both fields are required: saving replaces them all.
-func decodeSettings(fields object) (retry.Settings, error) {
-	var settings retry.Settings
+// decodeSettings returns valid settings, or every fault. Batch size and cooldown are required: saving replaces them. The cap on round
+// trips stays as it is where a client that does not know it says nothing.
+func decodeSettings(fields object, present retry.Settings) (retry.Settings, error) {
+	settings := retry.Settings{MaxRoundTrips: present.MaxRoundTrips}
 	faults := errors.Join(
 		decodeNumber(fields, fieldBatch, "a whole number", &settings.BatchSize),
 		decodeNumber(fields, fieldCooldown, "a number", &settings.CooldownMinutes))
+	if _, given := fields[fieldTrips]; given {
+		faults = errors.Join(faults, decodeNumber(fields, fieldTrips, "a whole number", &settings.MaxRoundTrips))
+	}
 	if faults != nil {
 		return retry.Settings{}, faults
 	}

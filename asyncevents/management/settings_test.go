@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/dlq"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -36,14 +37,16 @@ func TestSettingsAreChecked(t *testing.T) {
 		``:                 {CodeInvalidSettings, []string{"batch_size", "cooldown_minutes"}},
 		`{}`:               {CodeInvalidSettings, []string{"batch_size", "cooldown_minutes"}},
 		`{"batch_size":5}`: {CodeInvalidSettings, []string{"cooldown_minutes"}},
-		`{"batch_size":null,"cooldown_minutes":1}`:             {CodeInvalidSettings, []string{"batch_size"}},
-		`{"batch_size":0,"cooldown_minutes":-1}`:               {CodeInvalidSettings, []string{"batch_size", "cooldown_minutes"}},
-		`{"batch_size":100001,"cooldown_minutes":1441}`:        {CodeInvalidSettings, []string{"batch_size", "cooldown_minutes"}},
-		`{"batch_size":1.5,"cooldown_minutes":"1"}`:            {CodeInvalidSettings, []string{"batch_size", "cooldown_minutes"}},
-		`{"batch_size":1e400,"cooldown_minutes":1}`:            {CodeInvalidSettings, []string{"batch_size"}},
-		`{"batch_size":1,"cooldown_minutes":1,"x":1}`:          {CodeUnsupported, []string{"'x'"}},
-		`{"Batch_Size":1,"cooldown_minutes":1}`:                {CodeUnsupported, []string{"'Batch_Size'"}},
-		`{"batch_size":1,"batch_size":2,"cooldown_minutes":1}`: {asyncevents.CodeMalformed, nil},
+		`{"batch_size":null,"cooldown_minutes":1}`:                     {CodeInvalidSettings, []string{"batch_size"}},
+		`{"batch_size":0,"cooldown_minutes":-1}`:                       {CodeInvalidSettings, []string{"batch_size", "cooldown_minutes"}},
+		`{"batch_size":100001,"cooldown_minutes":1441}`:                {CodeInvalidSettings, []string{"batch_size", "cooldown_minutes"}},
+		`{"batch_size":1.5,"cooldown_minutes":"1"}`:                    {CodeInvalidSettings, []string{"batch_size", "cooldown_minutes"}},
+		`{"batch_size":1e400,"cooldown_minutes":1}`:                    {CodeInvalidSettings, []string{"batch_size"}},
+		`{"batch_size":1,"cooldown_minutes":1,"x":1}`:                  {CodeUnsupported, []string{"'x'"}},
+		`{"Batch_Size":1,"cooldown_minutes":1}`:                        {CodeUnsupported, []string{"'Batch_Size'"}},
+		`{"batch_size":1,"batch_size":2,"cooldown_minutes":1}`:         {asyncevents.CodeMalformed, nil},
+		`{"batch_size":1,"cooldown_minutes":1,"max_round_trips":-1}`:   {CodeInvalidSettings, []string{"max_round_trips"}},
+		`{"batch_size":1,"cooldown_minutes":1,"max_round_trips":null}`: {CodeInvalidSettings, []string{"max_round_trips"}},
 		`[1,1]`: {asyncevents.CodeMalformed, nil},
 	}
 	for body, want := range tests {
@@ -58,6 +61,27 @@ func TestSettingsAreChecked(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, retry.DefaultSettings(), settings)
 	assert.Len(t, b.audit(), len(tests))
+}
+
+// What came back often enough stays, is said to be quarantined, and is not counted for a job that would leave it.
+func TestQuarantine(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	b.addEntry(dlq.Entry{MessageID: "once", Payload: []byte(`{}`), Redrives: 1})
+	b.addEntry(dlq.Entry{MessageID: "twice", Payload: []byte(`{}`), Redrives: 2})
+	assert.NotContains(t, b.do(http.MethodGet, "queues/events", "").text, "quarantined")
+	got := b.do(http.MethodPut, "api/settings", `{"batch_size":7,"cooldown_minutes":0,"max_round_trips":2}`)
+	assert.JSONEq(t, `{"batch_size":7,"cooldown_minutes":0,"max_round_trips":2}`, got.text)
+	assert.Equal(t, "batch_size 7, cooldown_minutes 0, max_round_trips 2", b.audit()[0].Detail)
+	got = b.do(http.MethodPut, "api/settings", `{"batch_size":8,"cooldown_minutes":0}`)
+	assert.JSONEq(t, `{"batch_size":8,"cooldown_minutes":0,"max_round_trips":2}`, got.text, "who does not know it leaves it as it is")
+
+	assert.EqualValues(t, 1, decode[dryRunJSON](t, b.do(http.MethodPost, "api/queues/events/retry-job", `{"dry_run":true}`)).Count)
+	page := b.do(http.MethodGet, "queues/events", "").text
+	assert.Equal(t, 1, strings.Count(page, "2, quarantined"))
+	assert.Contains(t, page, `href="../queues/events?min_redrives=2"`)
+	assert.Contains(t, b.do(http.MethodGet, "queues/events/entries/2", "").text, "2, quarantined")
+	assert.Contains(t, b.do(http.MethodPost, "api/queues/events/retry-job", "").text, `"filter":{"max_redrives":1}`)
 }
 
 func TestBodiesAreBounded(t *testing.T) {

@@ -19,7 +19,7 @@ func Token(tokens ...string) Authorizer {
 	check := asyncevents.BearerToken(tokens...)
 	return func(r *http.Request, _ Action) (string, error) {
 		actor, bearer := bearerForm(r)
-		if err := check(bearer); err != nil {
+		if _, err := check(bearer); err != nil {
 			return "", &ChallengeError{Challenges: tokenChallenges, Err: err}
 		}
 		return actor, nil

@@ -3,7 +3,6 @@ package amqp
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/backends/backendtest"
 	"github.com/redrive-go/redrive/backends/sqlite"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/internal/testserver"
 )
 
@@ -77,7 +77,7 @@ func TestBackend(t *testing.T) {
 // TestBackendWithOutbox runs what the outbox changes: how events are accepted, and what is told of them. The long form runs all.
 func TestBackendWithOutbox(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("REDRIVE_SOAK") != "" {
+	if soak.On() {
 		backendtest.Run(t, harness(Config{Outbox: true}))
 		return
 	}

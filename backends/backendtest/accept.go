@@ -111,6 +111,9 @@ func acceptTogether(t *testing.T, f *fixture) {
 		assert.Equal(t, sha256.Sum256([]byte("{}")), receipts[4].BodyHash)
 		assert.Equal(t, asyncevents.StatusQueued, receipts[4].Status)
 	}
+	receipts, err := f.Events.AcceptAll(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Empty(t, receipts)
 	f.requireBacklog(t, topic, asyncevents.Backlog{Ready: 3})
 }
 

@@ -17,7 +17,7 @@
 //		})
 //	}
 //
-// Run checks the contract, PubSub runs Watermill's own suite over the transport. Both use real time, because databases
-// have clocks of their own, and real concurrency: run them with -race. All cases run in parallel, each on an
-// Instance of its own, which Run closes.
+// Run checks the contract, RunVariant a part of it for one more way to connect, and PubSub runs Watermill's own suite over the
+// transport. They use real time, because databases have clocks of their own, and real concurrency: run them with -race. All cases
+// run in parallel, each on an Instance of its own, which is closed at its end.
 package backendtest

@@ -30,35 +30,45 @@ type testCase struct {
 	run  func(t *testing.T, f *fixture)
 }
 
+// group is cases of one part of the contract.
+type group struct {
+	name  string
+	cases []testCase
+}
+
+var contract = []group{
+	{"Backend", backendCases},
+	{"Accept", acceptCases},
+	{"Withdraw", withdrawCases},
+	{"Forget", forgetCases},
+	{"Settle", settleCases},
+	{"Deliver", deliverCases},
+	{"Delay", delayCases},
+	{"Lease", leaseCases},
+	{"Close", closeCases},
+	{"DeadLetters", deadLetterCases},
+	{"Finding", findingCases},
+	{"Transfer", transferCases},
+	{"Redrive", redriveCases},
+	{"Jobs", jobCases},
+	{"Exports", exportCases},
+	{"Import", importCases},
+	{"Audit", auditCases},
+	{"Traffic", trafficCases},
+}
+
 // Run checks that a backend holds to the contract.
 func Run(t *testing.T, h Harness) {
 	t.Helper()
-	for _, group := range []struct {
-		name  string
-		cases []testCase
-	}{
-		{"Backend", backendCases},
-		{"Accept", acceptCases},
-		{"Withdraw", withdrawCases},
-		{"Forget", forgetCases},
-		{"Settle", settleCases},
-		{"Deliver", deliverCases},
-		{"Delay", delayCases},
-		{"Lease", leaseCases},
-		{"Close", closeCases},
-		{"DeadLetters", deadLetterCases},
-		{"Finding", findingCases},
-		{"Transfer", transferCases},
-		{"Redrive", redriveCases},
-		{"Jobs", jobCases},
-		{"Exports", exportCases},
-		{"Import", importCases},
-		{"Audit", auditCases},
-		{"Traffic", trafficCases},
-	} {
-		t.Run(group.name, func(t *testing.T) {
+	run(t, h, contract)
+}
+
+func run(t *testing.T, h Harness, groups []group) {
+	t.Helper()
+	for _, g := range groups {
+		t.Run(g.name, func(t *testing.T) {
 			t.Parallel()
-			for _, c := range group.cases {
+			for _, c := range g.cases {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
 					c.run(t, newFixture(t, h))

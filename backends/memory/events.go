@@ -25,6 +25,9 @@ func (e *events) Accept(ctx context.Context, a asyncevents.Acceptance) (asynceve
 
 // AcceptAll records events and publishes their messages.
 func (e *events) AcceptAll(ctx context.Context, acceptances []asyncevents.Acceptance) ([]asyncevents.Receipt, error) {
+	if len(acceptances) == 0 {
+		return nil, nil
+	}
 	messages := make([]waiting, len(acceptances))
 	for i, a := range acceptances {
 		if a.Message != nil {

@@ -62,7 +62,7 @@ func TestBackend(t *testing.T) {
 
 func TestBackendOnTwoConnections(t *testing.T) {
 	t.Parallel()
-	backendtest.Run(t, harness(openOn(mysql.MinConnections, "")))
+	backendtest.RunVariant(t, harness(openOn(mysql.MinConnections, "")))
 }
 
 // What a host may have set up, for reasons of its own, changes nothing.
@@ -76,7 +76,7 @@ func TestBackendOnOddConnections(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			backendtest.Run(t, harness(openOn(mysql.DefaultConnections, params)))
+			backendtest.RunVariant(t, harness(openOn(mysql.DefaultConnections, params)))
 		})
 	}
 }

@@ -1,7 +1,9 @@
 package mysql
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/redrive-go/redrive/asyncevents"
@@ -27,6 +29,11 @@ const (
 		SET callback = 'pending', callback_next_at = 0, callback_updated_at = {now}, callback_redriven_at = ?
 		WHERE correlation_id IN %s`
 	deleteSent = `DELETE FROM {dead_letters} WHERE id >= ? AND id <= ? AND topic = ?`
+
+	// As with messages: only a join can be kept from looking through a small table.
+	forgetEvents = `
+		DELETE e FROM (%s) gone STRAIGHT_JOIN {events} e FORCE INDEX (PRIMARY) ON e.correlation_id = gone.id`
+	goneEvent = `SELECT CAST(? AS BINARY) AS id`
 
 	lockEvents = `
 		SELECT correlation_id FROM {events} FORCE INDEX (PRIMARY)
@@ -149,6 +156,16 @@ func (d *dialect) MoveBack(t sqlstore.Tx, dlq string, s sqlstore.Span) (moved in
 		return 0, err
 	}
 	return t.Exec(deleteSent, s.First, s.Last, s.Topic)
+}
+
+// DeleteEvents implements sqlstore.Dialect.
+func (*dialect) DeleteEvents(t sqlstore.Tx, ids []any) (removed int64, err error) {
+	return t.Exec(forgetOf(len(ids)), ids...)
+}
+
+// forgetOf is the statement that removes so many events.
+func forgetOf(n int) string {
+	return fmt.Sprintf(forgetEvents, goneEvent+strings.Repeat(" UNION ALL "+goneEvent, n-1))
 }
 
 // tell runs a statement on the events of a span, in the order of their ids as all others do.

@@ -67,9 +67,10 @@ func plannedStatements() map[string]planned {
 		"delayed":        {backlogs[1], nil, []any{"t"}, "waiting"},
 		"in flight":      {backlogs[2], nil, []any{"t"}, "waiting"},
 		"lock events":    {lockEvents, names, nil, "PRIMARY"},
-		"tell events":    {tellEvents, names, nil, "PRIMARY"},
-		"tell callbacks": {tellCallbacks, names, nil, "PRIMARY"},
-		"send entries":   {sendEntries, nil, append([]any{"", "", ""}, span...), "PRIMARY"},
+		"tell events":    {tellEvents, names, []any{int64(1)}, "PRIMARY"},
+		"look for old":   {sqlstore.SelectForgettable, nil, []any{int64(1), int64(1), "1", 500}, "PRIMARY"},
+		"tell callbacks": {tellCallbacks, names, []any{int64(1)}, "PRIMARY"},
+		"send entries":   {sendEntries, nil, append([]any{"", ""}, span...), "PRIMARY"},
 		"sent entries":   {selectSent, nil, span, "PRIMARY"},
 		"delete entries": {deleteSent, nil, span, "PRIMARY"},
 	}
@@ -98,6 +99,42 @@ func TestPlans(t *testing.T) {
 				return err
 			})
 			requireIndex(t, what, plan, p.index)
+		}
+	}
+}
+
+// TestForgettingPlans holds that old statuses are removed by their keys, however few or many they are: what a statement looks through
+// it locks, and intake would wait for it.
+func TestForgettingPlans(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{18, 3000} {
+		for _, removed := range []int{2, min(n-1, 500)} {
+			b := newBundle(t)
+			ids := make([]any, removed)
+			for i := range ids {
+				ids[i] = fmt.Sprint(i)
+			}
+			list, keys := sqlstore.List(slices.Clone(ids))
+			b.write(t, func(tx sqlstore.Tx) error {
+				fill(t, b.dialect, tx, n)
+				return nil
+			})
+			for _, p := range []planned{
+				{fmt.Sprintf(sqlstore.LockForgettable, list), nil, append([]any{int64(1), int64(1)}, keys...), "PRIMARY"},
+				{fmt.Sprintf(sqlstore.SelectBuried, list), nil, keys, "event"},
+				{forgetOf(len(ids)), nil, ids, "PRIMARY"},
+			} {
+				var plan []map[string]string
+				b.write(t, func(tx sqlstore.Tx) (err error) {
+					plan, err = explainQuery(tx, p.statement, p.args...)
+					return err
+				})
+				if p.index == "event" { // it locks nothing, and may read all of a small index
+					assert.Equal(t, p.index, plan[0]["key"])
+					continue
+				}
+				requireIndex(t, fmt.Sprintf("%.40s: %d of %d", p.statement, removed, n), plan, p.index)
+			}
 		}
 	}
 }

@@ -24,7 +24,7 @@ func newWords(names sqlstore.Names) *sqlstore.Words {
 		Lock:  "FOR UPDATE",
 		Hints: map[string]string{
 			"by event": "FORCE INDEX (event)", "by cause": "FORCE INDEX (cause)", "by moves": "FORCE INDEX (cause)",
-			"by id": "FORCE INDEX (PRIMARY)",
+			"by key": "FORCE INDEX (PRIMARY)",
 		},
 		InsertNew: "INSERT",
 		IfNew:     "ON DUPLICATE KEY UPDATE id = id",

@@ -64,12 +64,12 @@ func TestBackend(t *testing.T) {
 
 func TestBackendOnTwoConnections(t *testing.T) {
 	t.Parallel()
-	backendtest.Run(t, harness(openSmall))
+	backendtest.RunVariant(t, harness(openSmall))
 }
 
 func TestBackendOnDatabaseSQL(t *testing.T) {
 	t.Parallel()
-	backendtest.Run(t, harness(openDB))
+	backendtest.RunVariant(t, harness(openDB))
 }
 
 func TestPubSub(t *testing.T) {

@@ -183,6 +183,11 @@ func (d *dialect) RecordCallbacks(t sqlstore.Tx, outcomes []*asyncevents.Settlem
 	return err
 }
 
+// DeleteEvents implements sqlstore.Dialect.
+func (*dialect) DeleteEvents(t sqlstore.Tx, ids []any) (removed int64, err error) {
+	return sqlstore.DeleteEvents(t, ids)
+}
+
 // MoveBack implements sqlstore.Dialect.
 func (d *dialect) MoveBack(t sqlstore.Tx, dlq string, s sqlstore.Span) (moved int64, err error) {
 	statement, args := moveBack, []any{s.First, s.Last, s.Topic, s.Topic, s.Mark, s.Mark}

@@ -15,6 +15,7 @@ import (
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/backends/internal/queue"
 	"github.com/redrive-go/redrive/backends/internal/sqlstore"
+	"github.com/redrive-go/redrive/internal/soak"
 	"github.com/redrive-go/redrive/internal/testserver"
 )
 
@@ -111,7 +112,7 @@ func TestSettleInOppositeOrders(t *testing.T) {
 	}
 	requireNoDeadlocks(t, func(t *testing.T, dsn string) {
 		replicas := [2]*dialect{openTestDialect(t, dsn, ""), openTestDialect(t, dsn, "")}
-		for round := range 5 * len(ways) * len(ways) {
+		for round := range soak.Long(1, 5) * len(ways) * len(ways) {
 			there := deliverMany(t, replicas[0], round, 500)
 			back := slices.Clone(there)
 			slices.Reverse(back)

@@ -237,6 +237,42 @@ func requirePlans(t *testing.T, d *dialect) {
 	}
 }
 
+// TestForgettingPlans holds that forgetting old statuses finds them by their keys, whatever the server knows of the table. There are so
+// many that looking through all of them costs more; of few, it does not.
+func TestForgettingPlans(t *testing.T) {
+	t.Parallel()
+	const events = 200_000
+	fill := `INSERT INTO {events} (correlation_id, body_hash, status, created_at, updated_at)
+		SELECT lpad(i::text, 8, '0'), '', 'processed', 0, 0 FROM generate_series(1, $1::int) i`
+	count := "VACUUM ANALYZE {events}, {dead_letters}"
+	for name, prepare := range map[string]func(*testing.T, *dialect){
+		"no statistics":   func(t *testing.T, d *dialect) { exec(t, d, fill, events) },
+		"good statistics": func(t *testing.T, d *dialect) { exec(t, d, fill, events); exec(t, d, count) },
+		"empty before":    func(t *testing.T, d *dialect) { exec(t, d, count); exec(t, d, fill, events) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newTestDialect(t)
+			prepare(t, d)
+			ids := make([]any, 500)
+			for i := range ids {
+				ids[i] = fmt.Sprintf("%08d", events/2+i+1)
+			}
+			list, keys := sqlstore.List(ids)
+			look := explained(t, d, sqlstore.SelectForgettable, int64(1), int64(1), fmt.Sprintf("%08d", events/2), 500)
+			lock := explained(t, d, fmt.Sprintf(sqlstore.LockForgettable, list), append([]any{int64(1), int64(1)}, keys...)...)
+			forget := explained(t, d, fmt.Sprintf(sqlstore.ForgetEvents, list), keys...)
+			for what, plan := range map[string]plan{"look": look, "lock": lock, "forget": forget} {
+				require.NotEmpty(t, plan.scans(), what)
+				for _, scan := range plan.scans() {
+					assert.NotEqual(t, "Seq Scan", scan.Node, "%s: %+v", what, scan)
+				}
+			}
+			assert.NotContains(t, look.nodes(), "Sort")
+		})
+	}
+}
+
 // A million delayed messages, or as many as a test has time for, do not slow claims down.
 func TestClaimsAmongDelayed(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,7 @@ func TestBackendBehindPooler(t *testing.T) {
 	t.Parallel()
 	bouncer := testserver.PrivatePgBouncer(t, testserver.Postgres(t))
 	t.Run("all", func(t *testing.T) { // the pooler ends with the last of them
-		backendtest.Run(t, harness(behind(bouncer, "exec")))
+		backendtest.RunVariant(t, harness(behind(bouncer, "exec")))
 	})
 }
 
@@ -75,7 +75,7 @@ func TestPreparedStatementsBehindPooler(t *testing.T) {
 	bouncer := testserver.PrivatePgBouncer(t, testserver.Postgres(t))
 	open := behind(bouncer, "cache_statement")
 	if keepsPrepared(t, bouncer) {
-		t.Run("all", func(t *testing.T) { backendtest.Run(t, harness(open)) })
+		t.Run("all", func(t *testing.T) { backendtest.RunVariant(t, harness(open)) })
 		return
 	}
 	dsn, schema := testserver.PostgresSchema(t)

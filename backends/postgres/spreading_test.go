@@ -84,7 +84,7 @@ func TestMovePlan(t *testing.T) {
 			t.Parallel()
 			d := newTestDialect(t)
 			prepare(t, d)
-			for _, scan := range explained(t, d, moveEvents, int64(1), int64(250), "t", "t", "", "", "").scans() {
+			for _, scan := range explained(t, d, moveEvents, int64(1), int64(250), "t", "t", "", "", int64(1)).scans() {
 				assert.NotEqual(t, "Seq Scan", scan.Node, "%+v", scan)
 			}
 		})

@@ -64,6 +64,11 @@ func (d *dialect) publishTo(t sqlstore.Tx, name string, messages []sqlstore.Outg
 	return err
 }
 
+// DeleteEvents implements sqlstore.Dialect.
+func (*dialect) DeleteEvents(t sqlstore.Tx, ids []any) (removed int64, err error) {
+	return sqlstore.DeleteEvents(t, ids)
+}
+
 // MoveBack implements sqlstore.Dialect.
 func (d *dialect) MoveBack(t sqlstore.Tx, dlq string, s sqlstore.Span) (moved int64, err error) {
 	topic, err := topicOf(t, s.Topic)

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,7 +23,8 @@ func TestPlans(t *testing.T) {
 		"due": selectDue, "claim due": claimDue, "fresh": selectFresh, "next due": selectNextDue,
 		"end": endClaims, "delete": deleteMessages, "delay": delayClaim, "renew": renewClaims,
 		"update event": updateEvent, "redrive": redriveMessages, "redrive events": redriveEvents,
-		"delete entries": deleteEntries,
+		"delete entries": deleteEntries, "look for old": sqlstore.SelectForgettable, "forget": fmt.Sprintf(sqlstore.ForgetEvents, "(?,?)"),
+		"lock old": fmt.Sprintf(sqlstore.LockForgettable, "(?,?)"), "buried": fmt.Sprintf(sqlstore.SelectBuried, "(?,?)"),
 	} {
 		args := make([]any, strings.Count(query, "?"))
 		for i := range args {

@@ -15,82 +15,71 @@ var auditCommand = command{
 	prepare: func(f *flag.FlagSet) action {
 		var l limit
 		l.register(f, "rows")
-		return func(ctx context.Context, s *session, _ []string) error { return s.audit(ctx, &l) }
+		about := f.String("correlation-id", "", "only what was done about the event with this `id` alone")
+		return func(ctx context.Context, s *session, _ []string) error { return s.audit(ctx, *about, &l) }
 	},
 }
 
 // auditRow is one thing that somebody did, or tried to do.
 type auditRow struct {
-	ID      string    `json:"id"`
-	At      time.Time `json:"at"`
-	Actor   string    `json:"actor"`
-	Action  string    `json:"action"`
-	Queue   string    `json:"queue"`
-	Target  string    `json:"target"`
-	Count   int64     `json:"count"`
-	Outcome string    `json:"outcome"`
-	Detail  string    `json:"detail"`
+	ID            string    `json:"id"`
+	At            time.Time `json:"at"`
+	Actor         string    `json:"actor"`
+	Action        string    `json:"action"`
+	Queue         string    `json:"queue"`
+	Target        string    `json:"target"`
+	CorrelationID string    `json:"correlation_id"`
+	Count         int64     `json:"count"`
+	Outcome       string    `json:"outcome"`
+	Detail        string    `json:"detail"`
 }
 
-func (s *session) audit(ctx context.Context, l *limit) error {
+func (s *session) audit(ctx context.Context, about string, l *limit) error {
 	if err := l.check("audit"); err != nil {
 		return err
 	}
-	shown, before := 0, ""
-	for n := l.next(shown); n > 0; n = l.next(shown) {
-		items, rows, err := s.auditPage(ctx, before, n)
+	before := ""
+	shown, err := l.pages(func(n, shown int) (int, bool, error) {
+		items, err := s.auditPage(ctx, about, before, n)
+		if err != nil || len(items) == 0 {
+			return 0, false, err
+		}
+		last, err := decode[auditRow](items[len(items)-1])
 		if err != nil {
-			return err
+			return 0, false, err
 		}
-		if err := s.printAudit(items, rows, shown == 0); err != nil {
-			return err
-		}
-		shown += len(rows)
-		if len(rows) < n {
-			break
-		}
-		before = rows[len(rows)-1].ID
+		before = last.ID
+		return len(items), len(items) == n, printPage(s, items, shown == 0, auditHeader, (*auditRow).row)
+	})
+	switch {
+	case err != nil || shown > 0:
+		return err
+	case about != "":
+		return newNothing("nobody did anything about the event " + about + " alone")
 	}
-	if shown == 0 {
-		return newNothing("nobody did anything yet")
-	}
-	return nil
+	return newNothing("nobody did anything yet")
 }
 
-func (s *session) auditPage(ctx context.Context, before string, n int) (items []json.RawMessage, rows []auditRow, err error) {
+func (s *session) auditPage(ctx context.Context, about, before string, n int) ([]json.RawMessage, error) {
 	query := url.Values{"limit": {strconv.Itoa(n)}}
+	if about != "" {
+		query.Set("correlation_id", about)
+	}
 	if before != "" {
 		query.Set("before", before)
 	}
 	raw, err := s.client.call(ctx, &request{method: http.MethodGet, path: []string{"audit"}, query: query})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	list, err := decode[struct {
 		Rows []json.RawMessage `json:"rows"`
 	}](raw)
-	if err != nil {
-		return nil, nil, err
-	}
-	rows, err = decodeAll[auditRow](list.Rows)
-	return list.Rows, rows, err
+	return list.Rows, err
 }
 
-func (s *session) printAudit(items []json.RawMessage, rows []auditRow, first bool) error {
-	if s.json() {
-		return s.printItems(items)
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	var header []string
-	if first {
-		header = []string{"AT", "WHO", "ACTION", "QUEUE", "TARGET", "COUNT", "OUTCOME", "DETAIL"}
-	}
-	var cells [][]string
-	for _, r := range rows {
-		cells = append(cells, []string{stamp(r.At), r.Actor, r.Action, r.Queue, r.Target, number(r.Count), r.Outcome, r.Detail})
-	}
-	s.table(header, cells)
-	return nil
+var auditHeader = []string{"AT", "WHO", "ACTION", "QUEUE", "TARGET", "EVENT", "COUNT", "OUTCOME", "DETAIL"}
+
+func (r *auditRow) row() []string {
+	return []string{stamp(r.At), r.Actor, r.Action, r.Queue, r.Target, r.CorrelationID, number(r.Count), r.Outcome, r.Detail}
 }

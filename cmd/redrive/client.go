@@ -52,7 +52,7 @@ type request struct {
 // changes is whether the call changes something at the server.
 func (r *request) changes() bool { return r.method != http.MethodGet }
 
-// call sends a request and returns the answer, which is valid JSON.
+// call sends a request and returns the answer, which is valid JSON, or nothing where the server has nothing to say.
 func (c *client) call(ctx context.Context, r *request) (json.RawMessage, error) {
 	if !r.long {
 		var cancel context.CancelFunc
@@ -68,6 +68,8 @@ func (c *client) call(ctx context.Context, r *request) (json.RawMessage, error) 
 	switch {
 	case err != nil:
 		return nil, newNoAnswer(ctx, r, response.Request.URL, err)
+	case response.StatusCode == http.StatusNoContent:
+		return nil, nil
 	case len(body) > maxAnswer:
 		return nil, &failure{code: exitFailed, what: fmt.Sprintf("the answer is larger than %s", size(maxAnswer)),
 			where: r.method + " " + response.Request.URL.String(), advice: "ask for less, with -limit or a filter"}
@@ -91,7 +93,7 @@ func (c *client) open(ctx context.Context, r *request) (*http.Response, error) {
 		return response, nil
 	}
 	defer func() { _ = response.Body.Close() }()
-	return nil, newRefusal(response)
+	return nil, newRefusal(r, response)
 }
 
 func (c *client) newRequest(ctx context.Context, r *request) (*http.Request, error) {

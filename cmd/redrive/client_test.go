@@ -22,6 +22,8 @@ func TestProblems(t *testing.T) {
 		"an unknown queue": {404, refusal(codeNoQueue, "There is no such queue: it is events or callbacks"), exitNothing,
 			[]string{"events or callbacks", "redrive queues"}},
 		"another mount":       {404, refusal(codeNoPath, "There is nothing at this path"), exitFailed, []string{"check -url"}},
+		"a paused job":        {409, refusal(codeNotPaused, "The retry job of this queue is not paused"), exitRefused, []string{"to do: redrive job show events shows"}},
+		"a damaged file":      {400, refusal(codeBadImport, "The file is no export"), exitFailed, []string{"what stands before the fault was imported"}},
 		"no right":            {403, refusal(203510, "You are not allowed to do this"), exitRefused, []string{"ask those who run the service"}},
 		"a store that is off": {503, refusal(203503, "The store could not be used now"), exitFailed, []string{"try again in 5 s; ", "its log says why"}},
 		"a proxy's error":     {502, "<html>", exitFailed, []string{"502 Bad Gateway", "check -url"}},

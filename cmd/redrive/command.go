@@ -28,26 +28,34 @@ func commands() []command {
 	return slices.Concat(
 		[]command{queuesCommand, errorsCommand, listCommand, showCommand, eventCommand, retryCommand, editCommand},
 		jobCommands,
-		[]command{exportCommand, exportsCommand, importCommand, eraseCommand, erasedCommand, restoreCommand,
-			settingsCommand, auditCommand})
+		[]command{jobsCommand, exportCommand, exportsCommand, exportDeleteCommand, importCommand, eraseCommand, erasedCommand,
+			restoreCommand, settingsCommand, auditCommand})
 }
 
-// findCommand returns the command that the words begin with, and the words after it.
+// findCommand returns the command with the longest name that the words begin with, and the words after it.
 func findCommand(words []string) (found command, rest []string, err error) {
-	var family []string
 	for _, cmd := range commands() {
 		name := strings.Fields(cmd.name)
-		if len(words) >= len(name) && slices.Equal(words[:len(name)], name) {
-			return cmd, words[len(name):], nil
-		}
-		if name[0] == words[0] {
-			family = append(family, cmd.name)
+		if len(words) >= len(name) && slices.Equal(words[:len(name)], name) && len(cmd.name) > len(found.name) {
+			found, rest = cmd, words[len(name):]
 		}
 	}
-	if len(family) > 0 {
-		return command{}, nil, newUsage("", "say which: "+strings.Join(family, ", "))
+	if found.name != "" {
+		return found, rest, nil
+	}
+	var names []string
+	for _, cmd := range familyOf(words[0]) {
+		names = append(names, cmd.name)
+	}
+	if len(names) > 0 {
+		return command{}, nil, newUsage("", "say which: "+strings.Join(names, ", "))
 	}
 	return command{}, nil, newUsage("", "there is no command "+words[0])
+}
+
+// familyOf is the commands whose names begin with the word.
+func familyOf(word string) []command {
+	return slices.DeleteFunc(commands(), func(cmd command) bool { return strings.Fields(cmd.name)[0] != word })
 }
 
 // bare is the prepare of a command without flags of its own.

@@ -11,7 +11,8 @@ import (
 
 var editCommand = command{
 	name: "edit", args: "QUEUE ID FILE", least: 3, most: 3, about: "Move one entry back with another payload",
-	details: "FILE holds the new payload, whole; - is the standard input. The entry is kept as it was, and the difference is printed.",
+	details: "FILE holds the new payload, whole; - is the standard input. The entry is kept as it was, and the difference is printed.\n" +
+		"redrive show QUEUE ID -payload > FILE writes the present one.",
 	prepare: func(f *flag.FlagSet) action {
 		dry := f.Bool("dry-run", false, "only print the difference")
 		return func(ctx context.Context, s *session, args []string) error {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"regexp"
+	"strings"
 	"time"
 )
 
@@ -12,11 +14,12 @@ type entry struct {
 	CreatedAt     time.Time       `json:"created_at"`
 	CorrelationID string          `json:"correlation_id"`
 	Payload       json.RawMessage `json:"payload"`
-	PayloadBase64 string          `json:"payload_base64"`
+	PayloadBase64 []byte          `json:"payload_base64"`
 	PayloadHidden bool            `json:"payload_hidden"`
 	Error         cause           `json:"error"`
 	Attempts      []attempt       `json:"attempts"`
 	Redrives      int64           `json:"redrives"`
+	Job           string          `json:"job"`
 	AcceptedAt    time.Time       `json:"accepted_at"`
 	Exported      bool            `json:"exported"`
 }
@@ -37,12 +40,21 @@ type cause struct {
 	Message string `json:"message"`
 }
 
-// String leaves out the type of an error that is a mere text.
+// String leaves out the type of an error that is a mere text, or begins with it.
 func (c cause) String() string {
-	if c.Type == "" || c.Type == "error" {
+	if c.Type == "" || c.Type == "error" || strings.HasPrefix(c.Message, c.Type+": ") {
 		return c.Message
 	}
 	return c.Type + ": " + c.Message
+}
+
+// callbackPrefix is what the error of every callback begins with. The id in it is that of the entry's event.
+var callbackPrefix = regexp.MustCompile(`^callback: send \S+: `)
+
+// short is the error for a table, where the prefix would take the room of the reason.
+func (c cause) short() string {
+	c.Message = callbackPrefix.ReplaceAllString(c.Message, "")
+	return c.String()
 }
 
 // UnmarshalJSON also takes a mere text.

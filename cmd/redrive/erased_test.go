@@ -55,5 +55,5 @@ func TestJobOfAFilter(t *testing.T) {
 	s.ok("job", "start", "events", "-correlation-id", "event-002", "-canary", "5", "-stop-over", "50")
 	s.ok("job", "watch", "events", "-interval", "1ms")
 	assert.EqualValues(t, 3, s.depth())
-	assert.Regexp(t, `outcome +\d processed, 0 refused, 0 came back, \d waiting`, s.ok("job", "show", "events"))
+	assert.Regexp(t, `1/1 moved, completed: \d processed, 0 refused, 0 came back, \d waiting`, s.ok("job", "show", "events"))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -25,16 +26,23 @@ type event struct {
 
 // happening is one line of an event's timeline.
 type happening struct {
-	At      time.Time `json:"at"`
-	Queue   string    `json:"queue"`
-	What    string    `json:"what"`
-	Attempt int64     `json:"attempt"`
-	Error   string    `json:"error"`
-	Job     string    `json:"job"`
-	Actor   string    `json:"actor"`
-	Action  string    `json:"action"`
-	Outcome string    `json:"outcome"`
-	Detail  string    `json:"detail"`
+	At             time.Time `json:"at"`
+	Queue          string    `json:"queue"`
+	What           string    `json:"what"`
+	Attempt        int64     `json:"attempt"`
+	Error          string    `json:"error"`
+	ResponseStatus int       `json:"response_status"`
+	// Omitted is how many attempts the timeline leaves out here.
+	Omitted int64 `json:"omitted"`
+	// Job moved the event back, which Actor had started.
+	Job   string `json:"job"`
+	Actor string `json:"actor"`
+	// Action is what Actor did. On Count entries, where it was many; Perhaps is whether it is unsure that this was one of them.
+	Action  string `json:"action"`
+	Count   int64  `json:"count"`
+	Perhaps bool   `json:"perhaps"`
+	Outcome string `json:"outcome"`
+	Detail  string `json:"detail"`
 }
 
 // heldEntry is a dead letter of an event.
@@ -60,7 +68,7 @@ func showEvent(ctx context.Context, s *session, args []string) error {
 	s.tell("")
 	rows := make([][]string, len(e.Timeline))
 	for i, h := range e.Timeline {
-		rows[i] = []string{stamp(h.At), h.Queue, h.text(), h.Error + h.Detail}
+		rows[i] = []string{stamp(h.At), h.Queue, h.text(), h.more()}
 	}
 	s.table([]string{"AT", "QUEUE", "WHAT", "MORE"}, rows)
 	return nil
@@ -86,13 +94,16 @@ func (s *session) showStand(e event) {
 		}
 		rows = append(rows, []string{"entry", held.ID + " " + where + held.Queue})
 	}
-	s.table(nil, rows)
+	s.facts(rows)
 }
 
 // text is what happened, and by whom.
 func (h *happening) text() string {
-	if h.Actor != "" || h.Action != "" {
-		return strings.ReplaceAll(h.Action, "_", " ") + " by " + h.Actor + ", " + h.Outcome
+	switch {
+	case h.Action != "":
+		return h.deed()
+	case h.Omitted > 0:
+		return number(h.Omitted) + " attempts left out"
 	}
 	text := strings.ReplaceAll(h.What, "_", " ")
 	if h.Attempt > 0 {
@@ -101,5 +112,34 @@ func (h *happening) text() string {
 	if h.Job != "" {
 		text += " by job " + h.Job
 	}
+	if h.Actor != "" {
+		text += ", started by " + h.Actor
+	}
 	return text
+}
+
+// deed is what somebody did.
+func (h *happening) deed() string {
+	text := strings.ReplaceAll(h.Action, "_", " ") + " by " + h.Actor + ", " + h.Outcome
+	if h.Count > 1 {
+		text += ", of " + number(h.Count) + " entries"
+	}
+	if h.Perhaps {
+		text += ", perhaps this one"
+	}
+	return text
+}
+
+// more is why it happened.
+func (h *happening) more() string {
+	var parts []string
+	if h.ResponseStatus != 0 {
+		parts = append(parts, "answered "+strconv.Itoa(h.ResponseStatus))
+	}
+	for _, text := range []string{cause{Message: h.Error}.short(), h.Detail} {
+		if text != "" {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, "; ")
 }

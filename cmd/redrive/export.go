@@ -23,7 +23,7 @@ var exportCommand = command{
 	name: "export", args: "QUEUE", least: 1, most: 1, about: "Write the entries of a DLQ to a file",
 	details: "The service writes the file as the DLQ stands now; this command waits for it, downloads it, goes on where a broken\n" +
 		"download ended, and compares the checksum. Until then the file is called NAME.ID.part. An interrupted one is\n" +
-		"continued with the same -o, and -id.",
+		"continued with the same -o, and -download. redrive export delete deletes what the service keeps.",
 	prepare: func(f *flag.FlagSet) action {
 		var e exporting
 		e.which.register(f)
@@ -33,7 +33,7 @@ var exportCommand = command{
 			e.format = text
 			return oneOf(text, formatJSON, formatNDJSON)
 		})
-		f.StringVar(&e.id, "id", "", "download this export rather than start one")
+		f.StringVar(&e.id, "download", "", "download the export with this `id` rather than start one")
 		return func(ctx context.Context, s *session, args []string) error {
 			e.session, e.queue = s, args[0]
 			return e.run(ctx)
@@ -80,7 +80,7 @@ func (e *exporting) run(ctx context.Context) error {
 // check refuses what could not end well before anything is started.
 func (e *exporting) check() error {
 	if e.id != "" && (e.format != "" || !e.which.empty()) {
-		return newUsage("export", "-id is an export that was started already; neither filters nor -format change it")
+		return newUsage("export", "-download is an export that was started already; neither filters nor -format change it")
 	}
 	if err := e.which.check("export"); err != nil {
 		return err
@@ -176,10 +176,11 @@ func (e *exporting) unfinished(ctx context.Context, err error) error {
 	if e.record.State == stateFailed {
 		return err
 	}
-	again := "redrive export " + e.queue + " -id " + e.id
+	words := []string{"redrive", "export", e.queue, "-download", e.id}
 	if e.path != "" {
-		again += " -o " + e.path
+		words = append(words, "-o", e.path)
 	}
+	again := commandLine(words...)
 	if ctx.Err() != nil {
 		return &failure{code: exitInterrupted, what: "interrupted; the export stays at the server", advice: again + " goes on with it"}
 	}

@@ -47,19 +47,38 @@ func TestExport(t *testing.T) {
 	out = s.ok("export", "events", "-format", "ndjson", "-o", folder, "-interval", "1ms")
 	assert.Regexp(t, `redrive-events-\d{8}T\d{6}Z\.ndjson: 20 entries`, out)
 	assert.Equal(t, exitUsage, s.run("export", "events", "-format", "xml").code)
-	assert.Equal(t, exitUsage, s.run("export", "events", "-format", "json", "-id", id).code)
+	assert.Equal(t, exitUsage, s.run("export", "events", "-format", "json", "-download", id).code)
 	assert.Equal(t, exitUsage, s.run("exports", "events", "-limit", "0").code)
 
-	again := s.ok("export", "events", "-id", id, "-o", folder, "-output", "json")
+	again := s.ok("export", "events", "-download", id, "-o", folder, "-output", "json")
 	var named struct{ File string }
 	require.NoError(t, json.Unmarshal([]byte(again), &named))
 	assert.Regexp(t, `redrive-events-\d{8}T\d{6}Z\.json$`, named.File)
 	second, err := os.ReadFile(named.File)
 	require.NoError(t, err)
 	assert.Equal(t, text, second)
-	assert.Equal(t, exitRefused, s.run("export", "events", "-id", id, "-o", folder).code, "the name of the record is taken")
-	assert.Equal(t, exitNothing, s.run("export", "callbacks", "-id", id, "-o", folder).code)
-	assert.Equal(t, exitNothing, s.run("export", "events", "-id", "none", "-o", folder).code)
+	assert.Equal(t, exitRefused, s.run("export", "events", "-download", id, "-o", folder).code, "the name of the record is taken")
+	assert.Equal(t, exitNothing, s.run("export", "callbacks", "-download", id, "-o", folder).code)
+	assert.Equal(t, exitNothing, s.run("export", "events", "-download", "none", "-o", folder).code)
+}
+
+func TestExportIsDeleted(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.fail(1)
+	folder := t.TempDir()
+	for _, path := range []string{"a.json", "b.json"} {
+		s.ok("export", "events", "-interval", "1ms", "-o", filepath.Join(folder, path))
+	}
+	table := lines(s.ok("exports", "events"))
+	first, second := strings.Fields(table[1])[0], strings.Fields(table[2])[0]
+	assert.Equal(t, "export "+first+" deleted\n", s.ok("export", "delete", first))
+	got := s.run("export", "delete", first)
+	assert.Equal(t, exitNothing, got.code)
+	assert.Contains(t, got.stderr, "redrive exports QUEUE lists those there are")
+	assert.JSONEq(t, `{"deleted":"`+second+`"}`, s.ok("export", "delete", second, "-output", "json"))
+	assert.Equal(t, exitNothing, s.run("exports", "events").code)
+	assert.Equal(t, []string{"a.json", "b.json"}, filesIn(t, folder), "what was downloaded stays")
 }
 
 // filesIn are the names in a folder.
@@ -176,7 +195,7 @@ func TestDownloadIsContinuedLater(t *testing.T) {
 	got := s.download()
 	assert.Equal(t, exitRefused, got.code)
 	assert.Equal(t, []string{"x.json.e1.part"}, filesIn(t, filepath.Dir(s.path)), "never under the final name")
-	got = s.download("-id", "e1")
+	got = s.download("-download", "e1")
 	s.requireFile(got)
 	assert.Contains(t, got.stderr, "going on after 3.9 KiB that are there already")
 	assert.Equal(t, []string{"", "bytes=4000-", "bytes=4000-"}, s.ranges())
@@ -251,7 +270,7 @@ func TestDownloadThatIsGivenUp(t *testing.T) {
 	s := newExportServer(t, "0123456789", func(http.ResponseWriter, *http.Request, int) { panic(http.ErrAbortHandler) })
 	got := s.download()
 	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.stderr, "to do: redrive export events -id e1 -o "+s.path+" goes on with it")
+	assert.Contains(t, got.stderr, "to do: redrive export events -download e1 -o "+s.path+" goes on with it")
 	assert.NoFileExists(t, s.path)
 }
 

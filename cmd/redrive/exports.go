@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"net/http"
 	"net/url"
@@ -11,7 +12,7 @@ import (
 
 var exportsCommand = command{
 	name: "exports", args: "QUEUE", least: 1, most: 1, about: "List the latest exports of a DLQ, newest first",
-	details: "redrive export QUEUE -id ID downloads one.",
+	details: "redrive export QUEUE -download ID downloads one, redrive export delete ID deletes it.",
 	prepare: func(f *flag.FlagSet) action {
 		var l limit
 		f.IntVar(&l.n, "limit", defaultLimit, "show so many exports")
@@ -22,6 +23,27 @@ var exportsCommand = command{
 			return s.showExports(ctx, args[0], l.n)
 		}
 	},
+}
+
+var exportDeleteCommand = command{
+	name: "export delete", args: "ID", least: 1, most: 1, about: "Delete an export and its file at the service",
+	details: "One that is being written is broken off. What was downloaded stays where it is.",
+	prepare: bare(deleteExport),
+}
+
+func deleteExport(ctx context.Context, s *session, args []string) error {
+	if _, err := s.client.call(ctx, &request{method: http.MethodDelete, path: []string{"exports", args[0]}}); err != nil {
+		return err
+	}
+	if !s.json() {
+		s.tell("export %s deleted", args[0])
+		return nil
+	}
+	raw, err := json.Marshal(map[string]string{"deleted": args[0]})
+	if err != nil {
+		return err
+	}
+	return s.printJSON(raw)
 }
 
 // exportRecord describes an export.

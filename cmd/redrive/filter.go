@@ -1,144 +1,133 @@
 package main
 
 import (
-	"errors"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
 
-// filter says which entries a command is about. All that is set has to apply; nothing set is every entry.
-type filter struct {
-	texts      []textFilter
-	attributes []attribute
-	from, to   time.Time
-}
-
-// textFilter is one that is a text, under its name on the wire.
-type textFilter struct{ name, value string }
-
-// attribute is a value that an entry's payload has to have at a path.
-type attribute struct{ path, value string }
-
-// textFilters are the names on the wire of the filters that are texts, their flags, and what they select.
-var textFilters = []struct{ name, flag, about string }{
-	{"correlation_id", "correlation-id", "entries of the event with this `id`"},
-	{"error", "error", "entries with this `text` in their error"},
-	{"signature", "signature", "entries with this `cause`, as redrive errors names it"},
-	{"q", "q", "entries with this `text` anywhere"},
-	{"action", "action", "entries whose event has this `action`"},
-}
+// filter says which entries a command is about: values by the names of criteria. All that is there has to apply; nothing is
+// every entry.
+type filter struct{ values url.Values }
 
 // register defines the flags of a filter.
 func (f *filter) register(flags *flag.FlagSet) {
-	for _, t := range textFilters {
-		flags.Func(t.flag, t.about, func(value string) error { return f.setText(t.name, value) })
+	f.values = url.Values{}
+	for _, c := range criteria {
+		flags.Func(c.flag, c.about, func(text string) error { return f.add(&c, text) })
 	}
-	flags.Func("attribute", "entries with that value at that path of their payload, `path=value`,\nsuch as data.shop=berlin; repeatable", f.setAttribute)
-	flags.Func("from", "entries that came in at this `time` or later: RFC 3339, or how long ago, such as 2h", moment(&f.from))
-	flags.Func("to", "entries that came in before this `time`: RFC 3339, or how long ago, such as 30m", moment(&f.to))
 }
 
-// setText refuses an empty text, which would select everything: a script's variable may be unset.
-func (f *filter) setText(name, value string) error {
-	if value == "" {
-		return errors.New("it is empty")
+// add takes over what a flag says.
+func (f *filter) add(c *criterion, text string) error {
+	values, err := c.parse(text)
+	if err == nil {
+		values, err = c.join(f.values[c.name], values)
 	}
-	for _, t := range f.texts {
-		if t.name == name {
-			return errors.New("it is there twice")
-		}
+	if err == nil {
+		f.values[c.name] = values
 	}
-	f.texts = append(f.texts, textFilter{name, value})
-	return nil
-}
-
-func (f *filter) setAttribute(pair string) error {
-	path, value, ok := strings.Cut(pair, "=")
-	if !ok || path == "" {
-		return errors.New("it must be path=value")
-	}
-	for _, a := range f.attributes {
-		if a.path == path {
-			return fmt.Errorf("%s is there twice", path)
-		}
-	}
-	f.attributes = append(f.attributes, attribute{path, value})
-	return nil
-}
-
-// moment parses a time, or a duration before now.
-func moment(into *time.Time) func(string) error {
-	return func(text string) (err error) {
-		if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-			*into = time.Now().Add(-ago).UTC()
-			return nil
-		}
-		if *into, err = time.Parse(time.RFC3339, text); err != nil {
-			return errors.New("it must be such as 2006-01-02T15:04:05Z, or how long ago, such as 2h or 90m")
-		}
-		*into = into.UTC()
-		return nil
-	}
+	return err
 }
 
 // check refuses a filter that nothing can match.
 func (f *filter) check(command string) error {
-	if !f.from.IsZero() && !f.to.IsZero() && !f.from.Before(f.to) {
+	from, to := f.moment("from"), f.moment("to")
+	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
 		return newUsage(command, "-from must be before -to")
+	}
+	if least, most := f.values.Get("min_redrives"), f.values.Get("max_redrives"); most != "" && intOf(least) > intOf(most) {
+		return newUsage(command, "-min-redrives must not be more than -max-redrives")
 	}
 	return nil
 }
 
-// empty is whether every entry is meant.
-func (f *filter) empty() bool {
-	return len(f.texts) == 0 && len(f.attributes) == 0 && f.from.IsZero() && f.to.IsZero()
+// moment is a bound of the filter; zero for none.
+func (f *filter) moment(name string) time.Time {
+	at, _ := time.Parse(time.RFC3339Nano, f.values.Get(name)) // whatever stands there was parsed before
+	return at
 }
+
+// before is the filter without what came in at that time or later.
+func (f *filter) before(at time.Time) *filter {
+	narrower := filter{maps.Clone(f.values)}
+	if to := f.moment("to"); to.IsZero() || at.Before(to) {
+		narrower.values["to"] = []string{at.UTC().Format(time.RFC3339Nano)}
+	}
+	return &narrower
+}
+
+// empty is whether every entry is meant.
+func (f *filter) empty() bool { return len(f.values) == 0 }
 
 // query is the filter as parameters of a URL.
 func (f *filter) query() url.Values {
 	query := url.Values{}
-	for _, t := range f.texts {
-		query.Set(t.name, t.value)
-	}
-	for _, a := range f.attributes {
-		query.Add("attribute", a.path+"="+a.value)
-	}
-	for name, at := range f.bounds() {
-		query.Set(name, at)
-	}
+	maps.Copy(query, f.values)
 	return query
 }
 
 // fields is the filter as fields of a body.
 func (f *filter) fields() map[string]any {
 	fields := map[string]any{}
-	for _, t := range f.texts {
-		fields[t.name] = t.value
-	}
-	if len(f.attributes) > 0 {
-		values := map[string]string{}
-		for _, a := range f.attributes {
-			values[a.path] = a.value
+	for _, c := range criteria {
+		if values, ok := f.values[c.name]; ok {
+			fields[c.field()] = c.encode(values)
 		}
-		fields["attributes"] = values
-	}
-	for name, at := range f.bounds() {
-		fields[name] = at
 	}
 	return fields
 }
 
-func (f *filter) bounds() map[string]string {
-	bounds := map[string]string{}
-	for name, at := range map[string]time.Time{"from": f.from, "to": f.to} {
-		if !at.IsZero() {
-			bounds[name] = at.Format(time.RFC3339Nano)
+// readFilter reads a filter as the server tells it; nothing is every entry. What this program does not know is an error: the
+// filter would mean other entries without it.
+func readFilter(raw json.RawMessage) (*filter, error) {
+	f, fields := &filter{url.Values{}}, map[string]json.RawMessage{}
+	if len(raw) == 0 {
+		return f, nil
+	}
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return nil, err
+	}
+	for _, c := range criteria {
+		value, ok := fields[c.field()]
+		if !ok {
+			continue
+		}
+		values, err := c.decode(value)
+		if err != nil {
+			return nil, fmt.Errorf("criterion %s: %w", c.field(), err)
+		}
+		f.values[c.name] = values
+		delete(fields, c.field())
+	}
+	for name := range fields {
+		return nil, fmt.Errorf("criterion %s is not known", name)
+	}
+	return f, nil
+}
+
+// concealed is whether the server may have put "hidden" in the place of what somebody looked for in payloads: it does for those who
+// do not see these.
+func (f *filter) concealed() bool {
+	const hidden = "hidden"
+	return f.values.Get("q") == hidden || f.values.Get("action") == hidden ||
+		slices.ContainsFunc(f.values["attribute"], func(pair string) bool { return strings.HasSuffix(pair, "="+hidden) })
+}
+
+// flags is the filter as words of a command line.
+func (f *filter) flags() []string {
+	var words []string
+	for _, c := range criteria {
+		for _, value := range f.values[c.name] {
+			words = append(words, "-"+c.flag, value)
 		}
 	}
-	return bounds
+	return words
 }
 
 // entries says how many there are that the filter leaves.

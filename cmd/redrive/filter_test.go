@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -11,12 +12,14 @@ import (
 )
 
 var everyFilter = []string{"-correlation-id", "c 1", "-error", "time&out", "-signature", "s", "-q", "ü", "-action", "pay",
-	"-attribute", "data.shop=a=b", "-attribute", "data.n=1", "-from", "2026-01-02T03:04:05+01:00", "-to", "2026-01-03T00:00:00.5Z"}
+	"-attribute", "data.shop=a=b", "-attribute", "data.n=1", "-id", "17, 18", "-id", "9", "-job", "j-1", "-min-redrives", "0",
+	"-max-redrives", "2", "-from", "2026-01-02T03:04:05+01:00", "-to", "2026-01-03T00:00:00.5Z"}
 
 func TestFiltersAsParameters(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{"correlation_id": {"c 1"}, "error": {"time&out"}, "signature": {"s"}, "q": {"ü"}, "action": {"pay"},
-		"attribute": {"data.shop=a=b", "data.n=1"}, "from": {"2026-01-02T02:04:05Z"}, "to": {"2026-01-03T00:00:00.5Z"}}
+		"attribute": {"data.shop=a=b", "data.n=1"}, "ids": {"17", "18", "9"}, "job": {"j-1"}, "min_redrives": {"0"}, "max_redrives": {"2"},
+		"from": {"2026-01-02T02:04:05Z"}, "to": {"2026-01-03T00:00:00.5Z"}}
 	for command, c := range map[string]struct{ what, more, value string }{
 		"list":   {"GET /manage/api/queues/events/entries", "limit", "50"},
 		"erased": {"GET /manage/api/queues/events/erased", "limit", "50"},
@@ -40,7 +43,7 @@ func TestFiltersAsParameters(t *testing.T) {
 func TestFiltersAsFields(t *testing.T) {
 	t.Parallel()
 	const fields = `"correlation_id":"c 1","error":"time&out","signature":"s","q":"ü","action":"pay",` +
-		`"attributes":{"data.shop":"a=b","data.n":"1"},"from":"2026-01-02T02:04:05Z","to":"2026-01-03T00:00:00.5Z"`
+		`"attributes":{"data.shop":"a=b","data.n":"1"},"ids":["17","18","9"],"job":"j-1","min_redrives":0,"max_redrives":2,"from":"2026-01-02T02:04:05Z","to":"2026-01-03T00:00:00.5Z"`
 	for _, c := range []struct {
 		args       []string
 		what, body string
@@ -48,7 +51,9 @@ func TestFiltersAsFields(t *testing.T) {
 		{[]string{"job", "start"}, "POST /manage/api/queues/events/retry-job", "{" + fields + "}"},
 		{[]string{"job", "start", "-dry-run"}, "POST /manage/api/queues/events/retry-job", `{"dry_run":true,` + fields + "}"},
 		{[]string{"job", "start", "-canary", "10", "-stop-over", "12.5", "-single-attempt"}, "POST /manage/api/queues/events/retry-job",
-			`{"canary":{"entries":10,"min_processed_percent":90},"stop_over_percent":12.5,"single_attempt":true,` + fields + "}"},
+			`{"canary":{"entries":10},"stop_over_percent":12.5,"single_attempt":true,` + fields + "}"},
+		{[]string{"job", "start", "-canary-percent", "99.5", "-canary", "10"}, "POST /manage/api/queues/events/retry-job",
+			`{"canary":{"entries":10,"min_processed_percent":99.5},` + fields + "}"},
 		{[]string{"restore"}, "POST /manage/api/queues/events/erased/restore", "{" + fields + "}"},
 		{[]string{"export"}, "POST /manage/api/queues/events/exports", "{" + fields + "}"},
 	} {
@@ -84,12 +89,58 @@ func TestTimesAgo(t *testing.T) {
 
 func TestEntriesAreCounted(t *testing.T) {
 	t.Parallel()
-	var all, some filter
-	some.texts = []textFilter{{"q", "x"}}
+	var all filter
+	some := filter{url.Values{"q": {"x"}}}
 	for n, want := range []string{"no entries", "1 entry", "2 entries"} {
 		assert.Equal(t, want, all.entries(int64(n)))
 	}
 	for n, want := range []string{"no matching entries", "1 matching entry", "2 matching entries"} {
 		assert.Equal(t, want, some.entries(int64(n)))
 	}
+}
+
+// A filter that a server tells of is the one that was typed.
+func TestFiltersAreReadBack(t *testing.T) {
+	t.Parallel()
+	sent := newFake(t, says(http.StatusAccepted, `{"id":"1","state":"running"}`))
+	sent.ok(append([]string{"job", "start", "events"}, everyFilter...)...)
+	which, err := readFilter(json.RawMessage(sent.requests()[0].body))
+	require.NoError(t, err)
+	again := newFake(t, says(http.StatusAccepted, `{"id":"1","state":"running"}`))
+	again.ok(append([]string{"job", "start", "events"}, which.flags()...)...)
+	assert.JSONEq(t, sent.requests()[0].body, again.requests()[0].body)
+	for _, strange := range []string{`{"color":"red"}`, `{"attributes":{"a=b":"c"}}`, `{"q":7}`, `{"ids":"7"}`, `[]`} {
+		_, err := readFilter(json.RawMessage(strange))
+		assert.Error(t, err, strange)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, `redrive list events -q 'it'\''s $HOME' -attribute 'a.b=c d' -id 17`,
+		commandLine("redrive", "list", "events", "-q", "it's $HOME", "-attribute", "a.b=c d", "-id", "17"))
+	assert.Equal(t, "''", commandLine(""))
+}
+
+// Every criterion reaches a real server and selects there.
+func TestCriteriaSelect(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.fail(4)
+	ids := s.ids()
+	listed := func(args ...string) int { return len(lines(s.ok(append([]string{"list", "events"}, args...)...))) - 1 }
+	assert.Equal(t, 2, listed("-id", ids[0]+","+ids[2]))
+	assert.Equal(t, 3, listed("-id", ids[0], "-id", ids[1]+", "+ids[3]))
+	s.ok("settings", "-cooldown", "0")
+	s.ok("job", "start", "events", "-id", ids[1]+","+ids[3])
+	s.ok("job", "watch", "events", "-interval", "1ms")
+	require.Eventually(t, func() bool { return s.depth() == 4 }, waitLimit, waitTick)
+	var last job
+	require.NoError(t, json.Unmarshal([]byte(s.ok("job", "show", "events", "-output", "json")), &last))
+	assert.Equal(t, 2, listed("-job", last.ID))
+	assert.Equal(t, 2, listed("-min-redrives", "1"))
+	assert.Equal(t, 2, listed("-max-redrives", "0"))
+	assert.Equal(t, 4, listed("-min-redrives", "0", "-max-redrives", "1"))
+	assert.Equal(t, "2 matching entries would be erased; nothing was done\n", s.ok("erase", "events", "-dry-run", "-job", last.ID))
+	assert.Contains(t, s.run("list", "events", "-job", "none").stderr, "no matching entries")
 }

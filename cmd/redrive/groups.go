@@ -45,12 +45,12 @@ func showErrors(ctx context.Context, s *session, queue string, n int) error {
 		header: []string{"COUNT", "SIGNATURE", "FIRST SEEN", "LAST SEEN", "ERROR"}, row: (*group).row,
 	}
 	rows, err := list.show(s, raw)
-	if rows > 0 && rows == cmp.Or(n, defaultLimit) {
+	if !s.json() && rows > 0 && rows == cmp.Or(n, defaultLimit) {
 		s.say("%d groups shown; there may be more, which -limit shows", rows)
 	}
 	return err
 }
 
 func (g *group) row() []string {
-	return []string{number(g.Count), g.Signature, stamp(g.FirstSeen), stamp(g.LastSeen), g.Error.String()}
+	return []string{number(g.Count), g.Signature, stamp(g.FirstSeen), stamp(g.LastSeen), g.Error.short()}
 }

@@ -80,6 +80,8 @@ type service struct {
 	*asyncevents.Service
 	backend *asyncevents.Backend
 	mended  atomic.Bool
+	// sent is how many events came in.
+	sent int
 }
 
 func newService(t *testing.T) *service {
@@ -116,12 +118,13 @@ func (s *service) process(context.Context, asyncevents.Event) (any, error) {
 	return nil, retry.Permanent(errors.New("no \x1b[31mluck\u202e"))
 }
 
-// fail has so many events fail into the DLQ.
+// fail has so many more events fail into the DLQ.
 func (s *service) fail(n int) {
 	s.t.Helper()
 	before := s.depth()
-	for i := range n {
-		body := fmt.Sprintf(`{"correlation_id":"event-%03d","action":"pay","data":{"n":%d}}`, i+1, i+1)
+	for range n {
+		s.sent++
+		body := fmt.Sprintf(`{"correlation_id":"event-%03d","action":"pay","data":{"n":%d}}`, s.sent, s.sent)
 		_, err := s.Accept(s.t.Context(), asyncevents.Submission{Body: []byte(body)})
 		require.NoError(s.t, err)
 	}

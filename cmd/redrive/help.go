@@ -24,9 +24,16 @@ In an incident:
   redrive export events -o before.json                keep a copy of everything
   redrive settings -batch-size 50 -cooldown 0.5       how fast a retry job may go
   redrive job start events -error timeout -dry-run    how many would move
-  redrive job start events -error timeout             move them back, in batches
+  redrive job start events -error timeout -canary 10  move them back, in batches; go on if the first ten are processed
   redrive job watch events                            see how it goes; ctrl-C leaves it running
   redrive job stop events                             stop it; what it moved stays moved
+  redrive jobs events                                 what became of what each job moved
+  redrive list events -job ID                         what came back of one
+  redrive show events 17 -payload > p.json            mend the payload of one,
+  redrive edit events 17 p.json                       and move it back with that
+  redrive erase events -error "account closed"        give up on what cannot be saved; for a day
+  redrive restore events -error "account closed"      that can be undone
+  redrive event 62cc313988befe60e3413e75              all that happened to one event
 
 Flags of every command, before or after its arguments:
 `
@@ -40,7 +47,7 @@ Environment:
 
 Exit codes:
   0    done
-  1    failed: no answer, an error of the server, a job or export that failed or was stopped
+  1    failed: no answer, an error of the server, a job, export or import that failed or was stopped
   2    the command line is wrong; nothing was sent
   3    nothing there: an unknown queue, entry, job or export, or nothing that matches
   4    refused: not allowed, not confirmed, in conflict with what runs, or not known to this server; nothing was done
@@ -52,16 +59,21 @@ Exit codes:
 // printHelp prints what there is.
 func printHelp(w io.Writer) {
 	_, _ = io.WriteString(w, helpHead)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, cmd := range commands() {
-		_, _ = fmt.Fprintf(t, "  %s\t%s\n", cmd.usage(), cmd.about)
-	}
-	_ = t.Flush()
+	printCommands(w, commands())
 	_, _ = io.WriteString(w, helpMiddle)
 	flags := (&session{}).newFlags()
 	flags.SetOutput(w)
 	flags.PrintDefaults()
 	_, _ = io.WriteString(w, helpTail)
+}
+
+// printCommands prints a line for each.
+func printCommands(w io.Writer, list []command) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, cmd := range list {
+		_, _ = fmt.Fprintf(t, "  %s\t%s\n", cmd.usage(), cmd.about)
+	}
+	_ = t.Flush()
 }
 
 // printHelp prints how to use one command.
@@ -84,10 +96,17 @@ func (c command) usage() string {
 	return c.name + " " + c.args
 }
 
-// help prints the help of the command that the words name, or of everything.
+// help prints the help of the command that the words name, or of everything. The first word of several commands names them all.
 func (s *session) help(words []string) error {
 	if len(words) == 0 {
 		printHelp(s.stdout)
+		return nil
+	}
+	family := familyOf(words[0])
+	if len(words) == 1 && len(family) > 1 && family[0].name != words[0] {
+		_, _ = fmt.Fprintf(s.stdout, "Commands:\n")
+		printCommands(s.stdout, family)
+		_, _ = fmt.Fprintf(s.stdout, "\n\"redrive help %s\" says more about that one, and so on.\n", family[0].name)
 		return nil
 	}
 	cmd, _, err := findCommand(words)

@@ -6,13 +6,13 @@ import "encoding/json"
 type itemList[T any] struct {
 	// field is the answer's that has the items.
 	field string
-	// nothing is what is said of an empty list; "" has an empty table shown.
+	// nothing is what is said of an empty list; "" has nothing said.
 	nothing string
 	header  []string
 	row     func(item *T) []string
 }
 
-// show shows the list, and returns how many rows its table has.
+// show shows the list, and returns how many items it has.
 func (l *itemList[T]) show(s *session, raw json.RawMessage) (int, error) {
 	answer, err := decode[map[string]json.RawMessage](raw)
 	if err != nil {
@@ -27,17 +27,29 @@ func (l *itemList[T]) show(s *session, raw json.RawMessage) (int, error) {
 	switch {
 	case len(items) == 0 && l.nothing != "":
 		return 0, newNothing(l.nothing)
+	}
+	return len(items), printPage(s, items, true, l.header, l.row)
+}
+
+// printPage prints the items of a page, below a header when it is the first one. No items are nothing at all.
+func printPage[T any](s *session, items []json.RawMessage, first bool, header []string, row func(item *T) []string) error {
+	switch {
 	case s.json():
-		return 0, s.printItems(items)
+		return s.printItems(items)
+	case len(items) == 0:
+		return nil
 	}
 	decoded, err := decodeAll[T](items)
 	if err != nil {
-		return 0, err
+		return err
+	}
+	if !first {
+		header = nil
 	}
 	var rows [][]string
 	for i := range decoded {
-		rows = append(rows, l.row(&decoded[i]))
+		rows = append(rows, row(&decoded[i]))
 	}
-	s.table(l.header, rows)
-	return len(rows), nil
+	s.table(header, rows)
+	return nil
 }

@@ -67,6 +67,24 @@ func (l *limit) next(shown int) int {
 	return min(l.n-shown, pageSize)
 }
 
+// pages asks for page after page until enough items are shown. ask shows n items at most, and says how many there were and
+// whether there are more.
+func (l *limit) pages(ask func(n, shown int) (got int, more bool, err error)) (shown int, err error) {
+	for n := l.next(0); n > 0; n = l.next(shown) {
+		got, more, err := ask(n, shown)
+		shown += got
+		if err != nil || !more {
+			return shown, err
+		}
+	}
+	return shown, nil
+}
+
+// newCircle says that a list has no end.
+func newCircle() *failure {
+	return &failure{code: exitFailed, what: "the server's list does not go on: it names the same page again"}
+}
+
 // listing is one run of the command.
 type listing struct {
 	*session
@@ -106,7 +124,7 @@ func (l *listing) run(ctx context.Context) error {
 			return l.conclude(page)
 		}
 		if page.NextCursor == cursor {
-			return &failure{code: exitFailed, what: "the server's list does not go on: it names the same page again"}
+			return newCircle()
 		}
 		cursor = page.NextCursor
 		if searching.live {
@@ -136,24 +154,11 @@ func entriesRequest(method, queue string, query url.Values) *request {
 func (l *listing) print(items []json.RawMessage) error {
 	first := l.shown == 0
 	l.shown += len(items)
-	if l.json() {
-		return l.printItems(items)
-	}
-	entries, err := decodeAll[entry](items)
-	if err != nil || len(entries) == 0 {
-		return err
-	}
-	var header []string
-	if first {
-		header = []string{"ID", "ENTERED", "CORRELATION ID", "ATTEMPTS", "REDRIVES", "ERROR"}
-	}
-	var rows [][]string
-	for _, e := range entries {
-		rows = append(rows, []string{e.ID, stamp(e.CreatedAt), e.CorrelationID, number(int64(len(e.Attempts))), number(e.Redrives),
-			e.Error.String()})
-	}
-	l.table(header, rows)
-	return nil
+	return printPage(l.session, items, first, []string{"ID", "ENTERED", "CORRELATION ID", "ATTEMPTS", "REDRIVES", "ERROR"}, (*entry).row)
+}
+
+func (e *entry) row() []string {
+	return []string{e.ID, stamp(e.CreatedAt), e.CorrelationID, number(int64(len(e.Attempts))), number(e.Redrives), e.Error.short()}
 }
 
 // conclude says how much was not shown.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -66,6 +67,21 @@ func TestPayloadsOfAllKinds(t *testing.T) {
 	}
 }
 
+// A payload alone is what was sent, to its last byte, or nothing.
+func TestPayloadAlone(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, says(http.StatusOK, `{"id":"1","payload":{"a":  "\u001b`+"\u009b"+`"}}`))
+	assert.Equal(t, `{"a":  "\u001b`+"\u009b"+`"}`, f.ok("show", "events", "1", "-payload"))
+	f = newFake(t, says(http.StatusOK, `{"id":"1","payload_base64":"AAE="}`))
+	assert.Equal(t, "\x00\x01", f.ok("show", "events", "1", "-payload"))
+	f = newFake(t, says(http.StatusOK, `{"id":"1","payload_hidden":true}`))
+	got := f.run("show", "events", "1", "-payload")
+	assert.Equal(t, exitRefused, got.code)
+	assert.Contains(t, got.stderr, "the payload is hidden from you")
+	assert.Contains(t, newFake(t, says(http.StatusOK, `{"id":"1","redrives":1,"job":"j1"}`)).ok("show", "events", "1"),
+		"moved back before  once, the last time by job j1\n")
+}
+
 // page is one with the entries of those ids.
 func page(next string, complete bool, ids ...int) string {
 	entries := ""
@@ -100,6 +116,21 @@ func TestListThatGoesInCircles(t *testing.T) {
 	got := newFake(t, says(http.StatusOK, page("a", false))).run("list", "events", "-all")
 	assert.Equal(t, exitFailed, got.code)
 	assert.Contains(t, got.stderr, "the same page again")
+}
+
+// The reason stands at the end of an error, which no table cuts off.
+func TestReasonsAreShown(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		`{"type":"panic","message":"panic: index out of range"}`:                                       "panic: index out of range",
+		`{"type":"panic","message":"step 3: panic: boom"}`:                                             "panic: step 3: panic: boom",
+		`{"type":"*callback.StatusError","message":"callback: send 01a21fff-0000-7000: answered 500"}`: "*callback.StatusError: answered 500",
+		`{"type":"error","message":"callback: send 01a21fff-0000-7000: ` + strings.Repeat("x", 200) + `: connection refused"}`: strings.Repeat("x", 40) + "…" +
+			strings.Repeat("x", 19) + ": connection refused",
+	} {
+		f := newFake(t, says(http.StatusOK, `{"entries":[{"id":"1","error":`+message+`}]}`))
+		assert.True(t, strings.HasSuffix(lines(f.ok("list", "callbacks"))[1], "  "+want), "%s: %s", message, f.ok("list", "callbacks"))
+	}
 }
 
 func TestErrors(t *testing.T) {

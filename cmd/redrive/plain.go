@@ -74,3 +74,13 @@ func cut(text string, most int) string {
 	}
 	return string([]rune(text)[:most-1]) + "…"
 }
+
+// shorten takes so much from the middle of text that so many characters are left: what matters stands at either end.
+func shorten(text string, most int) string {
+	runes := []rune(text)
+	if len(runes) <= most {
+		return text
+	}
+	tail := (most - 1) / 2
+	return string(runes[:most-1-tail]) + "…" + string(runes[len(runes)-tail:])
+}

@@ -52,6 +52,9 @@ func TestCut(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "äöü", cut("äöü", 3))
 	assert.Equal(t, "äö…", cut("äöüß", 3))
+	assert.Equal(t, "äöüß", shorten("äöüß", 4))
+	assert.Equal(t, "Post…ted", shorten("Post to somewhere: rejected", 8))
+	assert.Equal(t, "ab…yz", shorten("abcdefghijklmnopqrstuvwxyz", 5))
 }
 
 func TestSize(t *testing.T) {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // Codes of the management API that mean more to this program than their text.
 const (
 	codeUnsupported    = 203501
+	codeBadImport      = 203504
 	codeNoPath         = 203520
 	codeNoQueue        = 203521
 	codeNoEntry        = 203522
@@ -20,6 +22,7 @@ const (
 	codeCountDiffers   = 203531
 	codeExportNotReady = 203532
 	codeExportRuns     = 203533
+	codeNotPaused      = 203534
 )
 
 // problem is an error that the server answered with.
@@ -38,15 +41,17 @@ func (p *problem) Error() string { return p.Reason.Message }
 // advices say what to do about a problem, by its code, or by its status where the code says nothing.
 var advices = map[int]string{
 	codeUnsupported:    "bring the service up to date: it does not know this yet. Without it, the command would mean more than you asked for",
+	codeBadImport:      "name a file that redrive export wrote; what stands before the fault was imported, and is skipped the next time",
 	codeNoPath:         "check -url: it has to lead to where the management is mounted; or the service is older than this command",
 	codeNoQueue:        "redrive queues lists those there are",
 	codeNoEntry:        "redrive list QUEUE shows what is there; it may have been moved back or erased meanwhile",
-	codeNoJob:          "redrive job start QUEUE starts one",
+	codeNoJob:          "redrive jobs QUEUE lists those that were",
 	codeNoExport:       "redrive exports QUEUE lists those there are",
 	codeJobRuns:        "redrive job watch QUEUE follows it, redrive job stop QUEUE ends it",
 	codeCountDiffers:   "look again at what is there, and confirm the present count",
 	codeExportNotReady: "redrive exports QUEUE shows how far it is",
 	codeExportRuns:     "redrive exports QUEUE shows how far it is; erase when it is completed",
+	codeNotPaused:      "redrive job show QUEUE shows how it stands",
 
 	http.StatusUnauthorized:       "put the management's token into REDRIVE_TOKEN, or into a file that -token-file names",
 	http.StatusForbidden:          "ask those who run the service for the right to do this",
@@ -54,7 +59,7 @@ var advices = map[int]string{
 }
 
 // newRefusal says that the server did not do what it was asked for.
-func newRefusal(response *http.Response) *failure {
+func newRefusal(r *request, response *http.Response) *failure {
 	p := &problem{Status: response.StatusCode}
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	where := response.Request.Method + " " + response.Request.URL.String()
@@ -63,6 +68,9 @@ func newRefusal(response *http.Response) *failure {
 	}
 	f := &failure{code: p.exitCode(), where: where, advice: p.advice(), err: p,
 		what: fmt.Sprintf("%s (%d, code %d)", p.Reason.Message, p.Status, p.Reason.Code)}
+	if len(r.path) > 1 && r.path[0] == "queues" {
+		f.advice = strings.ReplaceAll(f.advice, "QUEUE", commandLine(r.path[1])) // so that it can be pasted
+	}
 	if after := response.Header.Get("Retry-After"); after != "" {
 		f.advice = "try again in " + after + " s; " + f.advice
 	}
@@ -91,7 +99,7 @@ func (p *problem) advice() string {
 
 func (p *problem) exitCode() int {
 	switch {
-	case p.Status >= 500, p.Reason.Code == codeNoPath:
+	case p.Status >= 500, p.Reason.Code == codeNoPath, p.Reason.Code == codeBadImport: // a part may have been imported
 		return exitFailed
 	case p.Status == http.StatusNotFound:
 		return exitNothing

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // run does everything and returns the exit code. Results go to stdout; errors, questions and remarks to stderr.
@@ -61,6 +62,8 @@ func (s *session) dispatch(ctx context.Context, args []string) error {
 		return newUsage("", "a command is missing")
 	case words[0] == "help":
 		return s.help(words[1:])
+	case len(words) == 2 && slices.Contains([]string{"-h", "-help", "--help"}, words[1]):
+		return s.help(words[:1])
 	}
 	cmd, words, err := findCommand(words)
 	if err != nil {

@@ -31,6 +31,13 @@ func TestHelp(t *testing.T) {
 		assert.Equal(t, c.ok(words...), c.ok(append(words[1:], "-h")...))
 	}
 	assert.Contains(t, c.ok("help", "erase"), "-confirm")
+	group := c.ok("help", "job")
+	for _, cmd := range commands() {
+		assert.Equal(t, strings.HasPrefix(cmd.name, "job "), strings.Contains(group, "  "+cmd.usage()), cmd.name)
+	}
+	assert.Contains(t, group, "redrive help job start")
+	assert.Equal(t, group, c.ok("job", "-h"))
+	assert.Contains(t, c.ok("help", "export"), "redrive export delete")
 }
 
 func TestUsage(t *testing.T) {
@@ -51,25 +58,37 @@ func TestUsage(t *testing.T) {
 		"list events -q a -q b":     "twice",
 		"list events -attribute a":  "path=value",
 		"list events -attribute =a": "path=value",
-		"list events -attribute a=1 -attribute a=2": "a is there twice",
-		"list events -from yesterday":               "how long ago",
-		"list events -from -2h":                     "how long ago",
-		"list events -from 1h -to 2h":               "-from must be before -to",
-		"list events -timeout 0s":                   "-timeout must be more than 0",
-		"list ..":                                   `".." names nothing`,
-		"show events .":                             `"." names nothing`,
-		"retry events":                              "either an ID or --oldest",
-		"retry events 1 --oldest":                   "either an ID or --oldest",
-		"erase events -confirm -1":                  "number of entries",
-		"settings -batch-size many":                 "a whole number",
-		"settings -cooldown long":                   "a number of minutes",
-		"export events -id 1 -q x":                  "neither filters nor -format change it",
-		"import events x.json -to elsewhere":        "dlq or queue",
-		"job watch events -interval 0s":             "more than 0",
-		"list events -token-file /nowhere/tok":      "-token-file cannot be read",
-		"list events -url localhost":                "must begin with http",
-		"list events -url http://h/?a=b":            "path where the management is mounted",
-		"list events -url http://%zz":               "is not a URL",
+		"list events -attribute a=1 -attribute a=2":   "a is there twice",
+		"list events -from yesterday":                 "how long ago",
+		"list events -from -2h":                       "how long ago",
+		"list events -from 1h -to 2h":                 "-from must be before -to",
+		"list events -timeout 0s":                     "-timeout must be more than 0",
+		"list ..":                                     `".." names nothing`,
+		"show events .":                               `"." names nothing`,
+		"retry events":                                "either an ID or --oldest",
+		"retry events 1 --oldest":                     "either an ID or --oldest",
+		"erase events -confirm -1":                    "number of entries",
+		"settings -batch-size many":                   "a whole number",
+		"settings -cooldown long":                     "a number of minutes",
+		"list events -id":                             "needs an argument",
+		"list events -id=":                            "ids of entries",
+		"list events -id 1,x":                         "ids of entries",
+		"list events -id 0":                           "ids of entries",
+		"list events -job a -job b":                   "twice",
+		"list events -max-redrives -1":                "a number from 0",
+		"list events -min-redrives 3 -max-redrives 2": "-min-redrives must not be more",
+		"jobs events -limit 0":                        "-limit must be at least 1",
+		"job start events -canary 0":                  "-canary must be at least 1",
+		"job start events -canary-percent 90":         "-canary-percent goes with it",
+		"job start events -canary some":               "a whole number",
+		"export delete":                               "it takes ID",
+		"export events -download 1 -q x":              "neither filters nor -format change it",
+		"import events x.json -to elsewhere":          "dlq or queue",
+		"job watch events -interval 0s":               "more than 0",
+		"list events -token-file /nowhere/tok":        "-token-file cannot be read",
+		"list events -url localhost":                  "must begin with http",
+		"list events -url http://h/?a=b":              "path where the management is mounted",
+		"list events -url http://%zz":                 "is not a URL",
 	} {
 		got := f.run(strings.Fields(line)...)
 		assert.Equal(t, exitUsage, got.code, line)

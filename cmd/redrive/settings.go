@@ -10,7 +10,7 @@ import (
 )
 
 var settingsCommand = command{
-	name: "settings", about: "Show or change how fast retry jobs go",
+	name: "settings", about: "Show or change how fast retry jobs go, and what they leave alone",
 	details: "They are those of both DLQs. A running job follows at its next batch. What is not given stays as it is.",
 	prepare: func(f *flag.FlagSet) action {
 		var change settingsChange
@@ -23,6 +23,11 @@ var settingsCommand = command{
 			n, err := strconv.ParseFloat(text, 64)
 			change.cooldown = &n
 			return notNumber(err, "a number of minutes")
+		})
+		f.Func("max-round-trips", "quarantine what came back after so many `redrives`; 0 means never", func(text string) error {
+			n, err := strconv.ParseInt(text, 10, 64)
+			change.maxRoundTrips = &n
+			return notNumber(err, "a whole number")
 		})
 		return func(ctx context.Context, s *session, _ []string) error { return s.settings(ctx, change) }
 	},
@@ -37,14 +42,16 @@ func notNumber(err error, want string) error {
 
 // settingsChange is what is to be another; nil stays.
 type settingsChange struct {
-	batchSize *int64
-	cooldown  *float64
+	batchSize     *int64
+	cooldown      *float64
+	maxRoundTrips *int64
 }
 
 // settings are those of retry jobs.
 type settings struct {
 	BatchSize       int64   `json:"batch_size"`
 	CooldownMinutes float64 `json:"cooldown_minutes"`
+	MaxRoundTrips   int64   `json:"max_round_trips"`
 }
 
 func (s *session) settings(ctx context.Context, change settingsChange) error {
@@ -64,10 +71,14 @@ func (s *session) settings(ctx context.Context, change settingsChange) error {
 	if err != nil {
 		return err
 	}
-	s.table(nil, [][]string{
+	facts := [][]string{
 		{"batch size", number(now.BatchSize)},
 		{"cooldown", strconv.FormatFloat(now.CooldownMinutes, 'g', -1, 64) + " min"},
-	})
+	}
+	if now.MaxRoundTrips > 0 {
+		facts = append(facts, []string{"quarantine after", number(now.MaxRoundTrips) + " round trips"})
+	}
+	s.facts(facts)
 	return nil
 }
 
@@ -83,8 +94,11 @@ func (s *session) saveSettings(ctx context.Context, before json.RawMessage, chan
 	if change.cooldown != nil {
 		next.CooldownMinutes = *change.cooldown
 	}
-	return s.client.call(ctx, settingsRequest(http.MethodPut,
-		map[string]any{"batch_size": next.BatchSize, "cooldown_minutes": next.CooldownMinutes}))
+	fields := map[string]any{"batch_size": next.BatchSize, "cooldown_minutes": next.CooldownMinutes}
+	if change.maxRoundTrips != nil {
+		fields["max_round_trips"] = *change.maxRoundTrips
+	}
+	return s.client.call(ctx, settingsRequest(http.MethodPut, fields))
 }
 
 func settingsRequest(method string, fields map[string]any) *request {

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -12,20 +15,57 @@ import (
 
 var showCommand = command{
 	name: "show", args: "QUEUE ID", least: 2, most: 2, about: "Show one entry whole: its error, every attempt, its payload",
-	prepare: bare(showEntry),
+	prepare: func(f *flag.FlagSet) action {
+		alone := f.Bool("payload", false, "print the payload alone, as it was sent, for redrive edit")
+		original := f.Bool("original", false, "show it as it was before its payload was first edited, and what was changed since")
+		return func(ctx context.Context, s *session, args []string) error {
+			path := []string{"queues", args[0], "entries", args[1]}
+			if *original {
+				path = append(path, "original")
+			}
+			raw, err := s.client.call(ctx, &request{method: http.MethodGet, path: path})
+			if err != nil {
+				return err
+			}
+			if *original {
+				return s.showOriginal(raw, *alone)
+			}
+			return s.showEntry(raw, *alone)
+		}
+	},
 }
 
-func showEntry(ctx context.Context, s *session, args []string) error {
-	raw, err := s.client.call(ctx, &request{method: http.MethodGet, path: []string{"queues", args[0], "entries", args[1]}})
+// showOriginal shows an entry as it was, and the difference to the present one.
+func (s *session) showOriginal(raw json.RawMessage, alone bool) error {
+	if s.json() && !alone {
+		return s.printJSON(raw)
+	}
+	answer, err := decode[struct {
+		Entry      json.RawMessage `json:"entry"`
+		Difference string          `json:"difference"`
+	}](raw)
 	if err != nil {
 		return err
 	}
-	if s.json() {
+	if err := s.showEntry(answer.Entry, alone); err != nil || alone {
+		return err
+	}
+	s.tell("")
+	_, _ = fmt.Fprint(s.stdout, plainBlock(answer.Difference))
+	return nil
+}
+
+// showEntry shows an entry whole, or its payload alone.
+func (s *session) showEntry(raw json.RawMessage, alone bool) error {
+	if s.json() && !alone {
 		return s.printJSON(raw)
 	}
 	e, err := decode[entry](raw)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case alone:
+		return s.printPayload(&e)
 	}
 	s.showHead(e)
 	s.showAttempts(e.Attempts)
@@ -33,16 +73,44 @@ func showEntry(ctx context.Context, s *session, args []string) error {
 	return nil
 }
 
+// printPayload prints what was sent, byte for byte unless somebody looks at it on a terminal.
+func (s *session) printPayload(e *entry) error {
+	if e.PayloadHidden {
+		return &failure{code: exitRefused, what: "the payload is hidden from you", advice: advices[http.StatusForbidden]}
+	}
+	payload := []byte(e.Payload)
+	if e.PayloadBase64 != nil {
+		payload = e.PayloadBase64
+	}
+	if isTerminal(s.stdout) {
+		payload = []byte(plainBlock(string(payload)) + "\n")
+	}
+	_, _ = s.stdout.Write(payload)
+	return nil
+}
+
 func (s *session) showHead(e entry) {
-	s.table(nil, [][]string{
+	s.facts([][]string{
 		{"entry", e.ID + " in the DLQ of " + e.Queue},
 		{"correlation id", e.CorrelationID},
 		{"accepted", stamp(e.AcceptedAt)},
 		{"entered the DLQ", stamp(e.CreatedAt)},
-		{"moved back before", number(e.Redrives) + " times"},
+		{"moved back before", timesMoved(e)},
 		{"in an export", yesNo(e.Exported)},
 	})
 	s.tell("error: %s", e.Error)
+}
+
+// timesMoved says how often an entry was moved back, and by which job the last time.
+func timesMoved(e entry) string {
+	text := number(e.Redrives) + " times"
+	if e.Redrives == 1 {
+		text = "once"
+	}
+	if e.Job != "" {
+		text += ", the last time by job " + e.Job
+	}
+	return text
 }
 
 func yesNo(is bool) string {
@@ -71,9 +139,9 @@ func (s *session) showPayload(e entry) {
 	switch {
 	case e.PayloadHidden:
 		s.tell("payload: hidden; you have no right to see it")
-	case e.PayloadBase64 != "":
+	case e.PayloadBase64 != nil:
 		s.tell("payload, which is not JSON, in base64:")
-		s.tell("%s", e.PayloadBase64)
+		s.tell("%s", base64.StdEncoding.EncodeToString(e.PayloadBase64))
 	default:
 		s.tell("payload:")
 		text, ok := indent.JSON(e.Payload)

@@ -14,14 +14,21 @@ const maxCell = 80
 
 // table prints rows below a header; a nil header goes without.
 func (s *session) table(header []string, rows [][]string) {
-	t := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', 0)
 	if header != nil {
 		rows = append([][]string{header}, rows...)
 	}
+	s.aligned(rows, func(cell string) string { return shorten(plain(cell), maxCell) })
+}
+
+// facts prints what is known of one thing, a name and a value each, whole.
+func (s *session) facts(rows [][]string) { s.aligned(rows, plain) }
+
+func (s *session) aligned(rows [][]string, fit func(cell string) string) {
+	t := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = cut(plain(cell), maxCell)
+			cells[i] = fit(cell)
 		}
 		_, _ = fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}

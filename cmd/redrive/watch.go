@@ -45,7 +45,21 @@ func (w *watch) run(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	return w.last.outcome(w.queue)
+	w.remark()
+	return w.last.verdict(w.queue)
+}
+
+// remark says on what a completed job still has an operator look.
+func (w *watch) remark() {
+	if w.json() || w.last.State != stateCompleted {
+		return
+	}
+	if w.last.Outcome.CameBack > 0 {
+		w.say("%s", w.last.comeBack(w.queue))
+	}
+	if n := w.last.Outcome.Waiting; n > 0 {
+		w.say("%d of what was moved are not done yet; redrive job show %s says what becomes of them", n, w.queue)
+	}
 }
 
 // look asks how the job stands and shows it.
@@ -63,7 +77,7 @@ func (w *watch) look(ctx context.Context, shown *progress) (ended bool, err erro
 			advice: "redrive job watch " + w.queue + " follows that one; redrive audit shows who did what"}
 	}
 	w.id, w.last = j.ID, j
-	step := fmt.Sprint(j.State, j.Moved, j.Total)
+	step := fmt.Sprint(j.State, j.Moved, j.Total, j.Outcome)
 	if !w.json() {
 		shown.show(step, w.queue+" "+j.line(time.Now()))
 	} else if step != w.step {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,23 +15,16 @@ import (
 
 	"github.com/redrive-go/redrive/asyncevents"
 	"github.com/redrive-go/redrive/export"
+	"github.com/redrive-go/redrive/internal/soak"
 )
-
-// long returns the number for the short form of a case, or the one for its long form when REDRIVE_SOAK is set.
-func long(short, soak int) int {
-	if os.Getenv("REDRIVE_SOAK") != "" {
-		return soak
-	}
-	return short
-}
 
 // No event that was answered with 202 is lost when the process is killed, wherever it stands, and at most those in
 // flight run twice. Kills are counted as attempts, so that an event which many of them meet becomes a dead letter.
 func TestProcessKilledUnderLoad(t *testing.T) {
 	onEachStore(t, func(t *testing.T, store []string) {
-		kills := long(4, 50)
+		kills := soak.Long(4, 50)
 		r := launchTrial(t, 1, store)
-		doubled, _ := r.run(t, long(1_000, 10_000), kills, func() {
+		doubled, _ := r.run(t, soak.Long(400, 10_000), kills, func() {
 			r.servers[0].kill(t)
 			r.launch(t, 0)
 		})

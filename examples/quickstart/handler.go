@@ -54,7 +54,7 @@ func allowLocal(*http.Request, management.Action) (string, error) { return "loca
 
 // newAuthenticator lets requests to the intake pass that have the token; all of them on loopback without one; and none
 // where others could reach an intake without one.
-func newAuthenticator(o options) func(*http.Request) error {
+func newAuthenticator(o options) asyncevents.Authenticator {
 	if o.intakeToken == "" && !o.exposed() {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/asyncevents"
+	"github.com/redrive-go/redrive/internal/soak"
 )
 
 // termination is how a supervisor asks a process to end.
@@ -57,7 +58,7 @@ func drains(t *testing.T, store []string) {
 func TestProcessTerminatedUnderLoad(t *testing.T) {
 	onEachStore(t, func(t *testing.T, store []string) {
 		r := launchTrial(t, 1, store, "-lease", "10s")
-		doubled, _ := r.run(t, long(1_000, 10_000), long(3, 20), func() {
+		doubled, _ := r.run(t, soak.Long(400, 10_000), soak.Long(3, 20), func() {
 			r.servers[0].signal(t, termination)
 			require.Zero(t, r.servers[0].wait(t), r.servers[0].stderr)
 			r.launch(t, 0)

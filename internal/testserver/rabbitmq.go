@@ -78,12 +78,18 @@ func rabbitmqArgs(s *site) ([]string, error) {
 	if _, err := s.write(rabbitmqEnvironment, rabbitmqSettings(s.dir, inner)); err != nil {
 		return nil, err
 	}
-	_, err = s.write("rabbitmq.conf", fmt.Sprintf(`listeners.tcp.1 = %s
-default_user = %s
-default_pass = %s
-`, address(s.port), serverUser, s.password))
+	_, err = s.write(rabbitmqConfig, fmt.Sprintf(`[{rabbit, [
+	{tcp_listeners, [{"127.0.0.1", %d}]},
+	{default_user, <<"%s">>},
+	{default_pass, <<"%s">>}
+]}].
+`, s.port, serverUser, s.password))
 	return nil, err
 }
+
+// rabbitmqConfig is the configuration, as Erlang has it. The newer kind of file costs a fifth of the time that a start takes: for it
+// the server reads the schemas of all plugins that are installed.
+const rabbitmqConfig = "advanced.config"
 
 // rabbitmqEnvironment is the file, in the folder of a server, from which it and rabbitmqctl take their environment.
 const rabbitmqEnvironment = "rabbitmq-env.conf"
@@ -98,9 +104,9 @@ func rabbitmqSettings(dir string, inner int) string {
 MNESIA_BASE='%[1]s/data'
 LOG_BASE='%[1]s/logs'
 LOGS=-
-CONFIG_FILE='%[1]s/rabbitmq.conf'
+CONFIG_FILE='%[1]s/none'
 CONFIG_FILES='%[1]s/more/*.conf'
-ADVANCED_CONFIG_FILE='%[1]s/advanced.config'
+ADVANCED_CONFIG_FILE='%[1]s/%[3]s'
 ENABLED_PLUGINS_FILE='%[1]s/enabled_plugins'
 
 NODENAME=redrive@127.0.0.1
@@ -111,7 +117,7 @@ CTL_ERL_ARGS='-dist_listen false -erl_epmd_port %[2]d'
 export ERL_FLAGS='-start_epmd false'
 
 RUNNING_UNDER_SYSTEMD=true
-`, dir, inner)
+`, dir, inner, rabbitmqConfig)
 }
 
 // rabbitmqURL leads to the virtual host that every server has.

@@ -56,14 +56,14 @@ func (q query) count(t *testing.T, dsn string) int {
 	return q(t, dsn, "SELECT count(*) FROM kept")
 }
 
-// What was kept is there again after a crash and after a clean stop, at the same address, and no process of before.
-func restarts(t *testing.T, s *Server, keep, count func(t *testing.T, dsn string) int) {
+// What was kept is there again after each end, such as a crash and a clean stop, at the same address, and no process of before.
+func restarts(t *testing.T, s *Server, keep, count func(t *testing.T, dsn string) int, ends ...func() error) {
 	kept := keep(t, s.DSN())
 	require.ErrorIs(t, s.Start(t.Context()), ErrRunning)
 	dsn, pid := s.DSN(), s.Pid()
 	require.NoError(t, syscall.Kill(pid, 0))
 
-	for _, end := range []func() error{s.Kill, s.Stop} {
+	for _, end := range ends {
 		all := append(descendants(s.Pid()), s.Pid())
 		require.NoError(t, end())
 		assert.Eventually(t, func() bool { return gone(all) }, killTimeout, 10*time.Millisecond)
@@ -80,7 +80,7 @@ func restarts(t *testing.T, s *Server, keep, count func(t *testing.T, dsn string
 func TestPrivatePostgres(t *testing.T) {
 	t.Parallel()
 	s := PrivatePostgres(t)
-	restarts(t, s, query(queryPostgres).keep, query(queryPostgres).count)
+	restarts(t, s, query(queryPostgres).keep, query(queryPostgres).count, s.Kill, s.Stop)
 	pauses(t, s)
 	assert.Equal(t, 300, queryPostgres(t, s.DSN(), "SELECT current_setting('max_connections')::int"))
 	assert.Equal(t, 1, queryPostgres(t, s.DSN(), "SELECT count(*) FROM pg_settings WHERE name = 'fsync' AND setting = 'on'"))
@@ -89,7 +89,7 @@ func TestPrivatePostgres(t *testing.T) {
 func TestPrivateMySQL(t *testing.T) {
 	t.Parallel()
 	s := PrivateMySQL(t)
-	restarts(t, s, query(queryMySQL).keep, query(queryMySQL).count)
+	restarts(t, s, query(queryMySQL).keep, query(queryMySQL).count, s.Kill, s.Stop)
 	pauses(t, s)
 	assert.Equal(t, 300, queryMySQL(t, s.DSN(), "SELECT @@max_connections"))
 	for _, host := range []string{"127.0.0.1", "localhost"} {

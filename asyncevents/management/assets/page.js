@@ -96,7 +96,7 @@ function shortcuts() {
     } else if (event.key === "j" || event.key === "k") {
       move(event.key === "j" ? 1 : -1);
     } else if (event.key === "/") {
-      const field = document.querySelector(".filter input");
+      const field = document.querySelector("form.filter input:not([type=hidden])");
       if (!field) return;
       field.closest("details").open = true;
       field.focus();

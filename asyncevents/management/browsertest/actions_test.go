@@ -26,6 +26,7 @@ func TestActions(t *testing.T) {
 				s.fill()
 				tb := open(t, s, "/manage/", scripts)
 				tb.retries(s, queue)
+				tb.edits(s, queue)
 				tb.filters(s, queue)
 				tb.ticks(s, queue)
 				tb.jobs(s, queue)
@@ -55,6 +56,24 @@ func (tb *tab) retries(s *site, queue string) {
 	tb.visit("queues/" + queue)
 	tb.click("Retry", "The entry was moved back")
 	assert.Equal(tb.t, depth-3, s.depth(queue))
+}
+
+// edits changes an entry's payload, looks at the difference, and moves it back so.
+func (tb *tab) edits(s *site, queue string) {
+	depth := s.depth(queue)
+	tb.visit("queues/" + queue)
+	tb.click("order-05", "Payload")
+	tb.click("Edit and retry", "Another payload for order-05")
+	var payload string
+	tb.run(chromedp.Value("#new", &payload, chromedp.ByQuery))
+	require.Contains(tb.t, payload, "Vintage Leather Jacket")
+	tb.run(chromedp.SetValue("#new", strings.Replace(payload, "Vintage", "Mended", 1), chromedp.ByQuery))
+	tb.click("Show the difference", "What changes")
+	tb.sees("Mended Leather Jacket")
+	assert.Equal(tb.t, depth, s.depth(queue), "so far it was only shown")
+	tb.click("Retry with this payload", "The entry was moved back")
+	assert.Equal(tb.t, depth-1, s.depth(queue))
+	s.fill()
 }
 
 // filters finds one entry by its error, counts it, exports it, erases it and restores it.

@@ -3,6 +3,7 @@ package browsertest
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -27,7 +28,7 @@ var hostiles = []string{
 	`<object data=//evil.example></object>`, `<!--`, `]]>`, `{{.Root}}{{template "body"}}`, "\u202egnp.exe \u2028 ${alert(1)} `",
 }
 
-// TestHostilePayloadsAreText shows each payload on the list, as an entry, as what was erased and as an actor's doing.
+// TestHostilePayloadsAreText shows each payload on the list, as an entry, as a cause, and as what was erased.
 func TestHostilePayloadsAreText(t *testing.T) {
 	s := newSite(t, setup{})
 	for i, hostile := range hostiles {
@@ -47,6 +48,15 @@ func TestHostilePayloadsAreText(t *testing.T) {
 		tb.run(chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll("pre")].some(pre => pre.textContent === %q)`, hostile), &found))
 		assert.True(t, found, hostile)
 	}
+	tb.visit("queues/events")
+	tb.fill("confirm", strconv.Itoa(len(hostiles)))
+	tb.click("Erase all", "The entries were erased.")
+	for _, path := range []string{"queues/events/erased", "queues/events/erased?error=script", "audit", ""} {
+		tb.visit(path)
+	}
+	tb.visit("queues/events/erased")
+	tb.run(evaluate(`[...document.querySelectorAll("tbody pre")].map(pre => pre.textContent)`, &shown))
+	assert.Equal(t, hostiles, shown)
 }
 
 // TestPolicyIsWatched holds that the tests would see a violation of the policy, and that a request elsewhere is refused.
@@ -128,4 +138,35 @@ func TestOpenPagesMove(t *testing.T) {
 	tb.run(chromedp.KeyEvent("?"), chromedp.WaitVisible("#keys", chromedp.ByQuery), chromedp.KeyEvent(kb.Escape),
 		chromedp.WaitNotVisible("#keys", chromedp.ByQuery), chromedp.KeyEvent("g"), chromedp.KeyEvent("s"))
 	tb.sees("Batch size")
+}
+
+// TestKeys goes through the list with keys, to the filter and to other pages; in a field they are letters.
+func TestKeys(t *testing.T) {
+	s := newSite(t, setup{})
+	s.fill()
+	tb := open(t, s, "/manage/", true)
+	focused := func() (text string) {
+		tb.run(evaluate("document.activeElement.textContent.trim() || document.activeElement.name", &text))
+		return text
+	}
+	tb.visit("queues/events?correlation_id=order-03")
+	tb.run(chromedp.KeyEvent("j"), chromedp.KeyEvent("j"))
+	for range 5 {
+		tb.run(chromedp.KeyEvent("j"))
+	}
+	assert.Equal(t, "order-03", focused())
+	tb.run(chromedp.KeyEvent("k"))
+	assert.NotEqual(t, "order-03", focused())
+	tb.run(chromedp.KeyEvent("/"))
+	assert.Equal(t, "correlation_id", focused())
+	tb.run(chromedp.KeyEvent("?"), chromedp.KeyEvent("g"), chromedp.KeyEvent("x"))
+	assert.Equal(t, "correlation_id", focused())
+	for key, says := range map[string]string{
+		"o": "Exports being written", "e": "Why they failed", "c": "Why they failed", "x": "There are no exports.", "s": "Batch size",
+		"a": "Nothing was done yet.",
+	} {
+		tb.visit("queues/events/jobs")
+		tb.run(chromedp.KeyEvent("g"), chromedp.KeyEvent(key))
+		tb.sees(says)
+	}
 }

@@ -30,6 +30,7 @@ func look(width, height int64, scheme string) chromedp.Action {
 var allPages = map[string]string{
 	"overview": "", "events": "queues/events", "callbacks": "queues/callbacks", "filtered": "queues/events?error=account&count=1",
 	"erased": "queues/events/erased", "jobs": "queues/events/jobs", "exports": "exports", "settings": "settings", "audit": "audit",
+	"event": "events?correlation_id=order-05",
 }
 
 // TestScreenshots keeps a picture of each page in an incident, as it is looked at: none scrolls sideways, and its colours follow the
@@ -83,7 +84,7 @@ func TestEmptyStates(t *testing.T) {
 		"overview": "Nothing is to be done here. What failed for the last time will be listed.", "events": "This dead-letter queue is empty.",
 		"callbacks": "This dead-letter queue is empty.", "filtered": "Nothing here is meant by this filter.",
 		"erased": "Nothing that was erased is kept.", "jobs": "No retry job has run yet.", "exports": "There are no exports.",
-		"settings": "Batch size", "audit": "Nothing was done yet.",
+		"settings": "Batch size", "audit": "Nothing was done yet.", "event": "Nothing is known of order-05",
 	} {
 		tb.visit(allPages[name])
 		tb.sees(says)

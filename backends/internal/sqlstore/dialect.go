@@ -33,6 +33,8 @@ type Dialect interface {
 	// callback.
 	RecordEvents(t Tx, outcomes []*asyncevents.Settlement) error
 	RecordCallbacks(t Tx, outcomes []*asyncevents.Settlement) error
+	// DeleteEvents removes the records of events, and locks no other.
+	DeleteEvents(t Tx, ids []any) (removed int64, err error)
 	// MoveBack publishes the dead letters of a span to its topic, tells their events, and removes them from the DLQ. It
 	// returns how many there were.
 	MoveBack(t Tx, dlq string, s Span) (moved int64, err error)

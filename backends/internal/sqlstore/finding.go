@@ -37,7 +37,7 @@ func newLookup(p *dlq.ListParams, dlq int64, s span) (l lookup, ok bool) {
 	switch {
 	case len(p.IDs) > 0:
 		list, ids := List(fullIDs(dlq, p.IDs))
-		l = lookup{`{dead_letters} {by id}`, `id IN ` + list + ` AND id > ? AND id <= ?`, `id`, append(ids, within...)}
+		l = lookup{`{dead_letters} {by key}`, `id IN ` + list + ` AND id > ? AND id <= ?`, `id`, append(ids, within...)}
 		if p.CorrelationID != "" {
 			l.and(`correlation_id = ?`, p.CorrelationID)
 		}
