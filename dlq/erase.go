@@ -12,6 +12,8 @@ const eraseChunk = 1000
 type CountError struct {
 	// Confirmed is what the caller named, Present how many entries are meant.
 	Confirmed, Present int64
+	// UpTo is the largest id up to which those were counted. A Filter with it means no entry that comes in later.
+	UpTo int64
 }
 
 // Error says both numbers.
@@ -22,6 +24,9 @@ func (e *CountError) Error() string {
 // Erase removes for good what a filter means of that which stands in the DLQ when it is called, and returns how many entries that
 // were. confirm is how many the caller believes there are; where it differs, nothing is erased and the error is a
 // *CountError. Entries that come in later stay. After another error erased says how many are gone already.
+//
+// A caller who saw what it confirms sets Filter.UpTo to the id that came with the count: of a set that does not grow, the same number
+// are the same entries.
 func (m *Manager) Erase(ctx context.Context, queue string, filter Filter, confirm int64) (erased int64, err error) {
 	erased, upTo, err := m.remove(ctx, queue, filter, confirm, m.erase(queue))
 	if erased > 0 {
@@ -49,7 +54,7 @@ func (m *Manager) remove(
 		return 0, 0, err
 	}
 	if count != confirm {
-		return 0, 0, fmt.Errorf("dlq: erase from %s: %w", queue, &CountError{Confirmed: confirm, Present: count})
+		return 0, 0, fmt.Errorf("dlq: erase from %s: %w", queue, &CountError{Confirmed: confirm, Present: count, UpTo: upTo})
 	}
 	removed, err = m.removeFound(ctx, queue, filter, upTo, step)
 	if err != nil {
@@ -62,19 +67,18 @@ func (m *Manager) remove(
 func (m *Manager) removeFound(
 	ctx context.Context, queue string, filter Filter, upTo int64, step removal,
 ) (removed int64, err error) {
-	if filter.IsZero() {
-		return removeUpTo(ctx, upTo, step)
+	if filter.isBound() {
+		return removeUpTo(ctx, lower(upTo, filter.UpTo), step)
 	}
-	s, err := newSearch(queue, filter, 0, upTo)
-	for err == nil && !s.done {
-		var found []Entry
-		if found, err = m.look(ctx, s, eraseChunk); err != nil || len(found) == 0 {
-			continue
-		}
-		var n int64
-		n, err = step(ctx, Selection{IDs: idsOf(found)})
+	s, err := newSearch(queue, &filter, 0, upTo)
+	if err != nil {
+		return 0, err
+	}
+	err = m.through(ctx, s, func(found []Entry) error {
+		n, err := step(ctx, Selection{IDs: idsOf(found)})
 		removed += n
-	}
+		return err
+	})
 	return removed, err
 }
 

@@ -29,6 +29,11 @@ func (m *Manager) Erased(ctx context.Context, queue string, q Query) (Page, erro
 	return page, err
 }
 
+// CountErased is Count of what was discarded from a DLQ and can still be restored.
+func (m *Manager) CountErased(ctx context.Context, queue string, filter Filter) (count, upTo int64, err error) {
+	return m.Count(ctx, erasedQueue(queue), filter)
+}
+
 // Restore puts back what a filter means of that which was discarded from a DLQ, and returns how many entries those are. They come in
 // anew: their IDs and CreatedAt are of now. An entry of the same message that came into the DLQ meanwhile is replaced. After an error
 // restored says how many are back already.

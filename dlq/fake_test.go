@@ -37,6 +37,10 @@ type fake struct {
 	redrives []dlq.RedriveParams
 	erases   []dlq.EraseParams
 	away     bool
+	// read is how many bytes of payloads List returned.
+	read int
+	// onList, when not nil, is called by each List before it looks.
+	onList func()
 }
 
 // fill adds n entries to the DLQ "events".
@@ -76,6 +80,9 @@ func (f *fake) add(entry dlq.Entry) {
 }
 
 func (f *fake) List(_ context.Context, p dlq.ListParams) ([]dlq.Entry, error) {
+	if f.onList != nil {
+		f.onList()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.away {
@@ -83,12 +90,32 @@ func (f *fake) List(_ context.Context, p dlq.ListParams) ([]dlq.Entry, error) {
 	}
 	var out []dlq.Entry
 	for _, e := range f.entries {
-		meant := e.Queue == p.Queue && e.ID > p.After && (p.UpTo == 0 || e.ID <= p.UpTo) && p.Meets(&e, e.Failure.Signature)
-		if meant && len(out) < p.Limit {
+		if e.Queue == p.Queue && p.Meets(&e, e.Failure.Signature) && len(out) < p.Limit {
+			if p.Brief {
+				e.Payload, e.Metadata, e.Attempts, e.Failure.Stack = nil, nil, nil, ""
+			}
+			f.read += len(e.Payload)
 			out = append(out, e)
 		}
 	}
 	return out, nil
+}
+
+func (f *fake) Count(_ context.Context, p dlq.CountParams) (count, newest int64, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away {
+		return 0, 0, errAway
+	}
+	for _, e := range f.entries {
+		if e.Queue != p.Queue {
+			continue
+		}
+		if newest = e.ID; p.Meets(&e, e.Failure.Signature) && (p.Limit == 0 || count < int64(p.Limit)) {
+			count++
+		}
+	}
+	return count, newest, nil
 }
 
 func (f *fake) Redrive(_ context.Context, p dlq.RedriveParams) (dlq.Redriven, error) {

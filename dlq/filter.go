@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 )
@@ -26,10 +27,12 @@ const (
 
 // Filter says which entries of a DLQ are meant: those to which everything applies that is set. The zero value means all of them.
 //
-// IDs, CorrelationID, Signature, From and To are looked up. For what else is set, entries are read one after the other.
+// IDs, UpTo, CorrelationID, Signature, From and To are looked up. For what else is set, entries are read one after the other.
 type Filter struct {
 	// IDs are the entries themselves, in any order, as somebody selected them. Those that are not there (any more) are passed over.
 	IDs IDs `json:"ids,omitempty"`
+	// UpTo, when not 0, is the largest id: with that of Count, a filter means no more than what was counted. In JSON it is a text.
+	UpTo int64 `json:"up_to,omitzero,string"`
 	// CorrelationID is the event that the entry belongs to.
 	CorrelationID string `json:"correlation_id,omitempty"`
 	// Signature is the cause of the failure, as Failure.Signature and Group name it.
@@ -55,47 +58,71 @@ type Filter struct {
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
 
-// Validate returns every fault, joined, each naming its field and limit.
+// Validate returns every fault, joined, each naming its field and limit. No text may have NUL in it, or bytes that are not UTF-8: not
+// every store could look for it.
 func (f *Filter) Validate() error {
-	var faults []error
-	for name, text := range map[string]string{
-		"correlation_id": f.CorrelationID, "error": f.Error, "q": f.Text, "action": f.Action, "signature": f.Signature,
-		"job": f.Job,
-	} {
-		if len(text) > MaxFilterText {
-			faults = append(faults, fmt.Errorf("%s must have at most %d bytes, not %d", name, MaxFilterText, len(text)))
-		}
-	}
-	if len(f.IDs) > MaxIDs {
-		faults = append(faults, fmt.Errorf("ids must be at most %d, not %d", MaxIDs, len(f.IDs)))
-	}
-	if len(f.IDs) > 0 && slices.Min(f.IDs) < 1 {
-		faults = append(faults, fmt.Errorf("ids must be positive, not %d", slices.Min(f.IDs)))
+	faults := []error{
+		validText("correlation_id", f.CorrelationID), validText("signature", f.Signature), validText("error", f.Error),
+		validText("q", f.Text), validText("action", f.Action), validText("job", f.Job), f.validIDs(), f.validAttributes(),
 	}
 	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
 		faults = append(faults, errors.New("from must be before to"))
 	}
+	return errors.Join(faults...)
+}
+
+// validText returns the fault of a text, nil where it has none.
+func validText(name, text string) error {
+	switch {
+	case len(text) > MaxFilterText:
+		return fmt.Errorf("%s must have at most %d bytes, not %d", name, MaxFilterText, len(text))
+	case strings.IndexByte(text, 0) >= 0 || !utf8.ValidString(text):
+		return fmt.Errorf("%s must be UTF-8 without NUL", name)
+	}
+	return nil
+}
+
+func (f *Filter) validIDs() error {
+	switch {
+	case len(f.IDs) > MaxIDs:
+		return fmt.Errorf("ids must be at most %d, not %d", MaxIDs, len(f.IDs))
+	case len(f.IDs) > 0 && slices.Min(f.IDs) < 1:
+		return fmt.Errorf("ids must be positive, not %d", slices.Min(f.IDs))
+	case f.UpTo < 0:
+		return fmt.Errorf("up_to must be positive, not %d", f.UpTo)
+	}
+	return nil
+}
+
+func (f *Filter) validAttributes() error {
+	var faults []error
 	if len(f.Attributes) > MaxAttributes {
 		faults = append(faults, fmt.Errorf("attributes must be at most %d, not %d", MaxAttributes, len(f.Attributes)))
 	}
 	for path, value := range f.Attributes {
-		if path == "" || len(path) > MaxFilterText || len(value) > MaxFilterText {
-			faults = append(faults, fmt.Errorf("an attribute's path must have 1 to %d bytes, its value at most as many", MaxFilterText))
+		if path == "" {
+			faults = append(faults, errors.New("an attribute's path must not be empty"))
 		}
+		faults = append(faults, validText("an attribute's path", path), validText("an attribute's value", value))
 	}
 	return errors.Join(faults...)
 }
 
 // IsZero is whether the filter means all entries.
-func (f *Filter) IsZero() bool {
+func (f *Filter) IsZero() bool { return f.UpTo == 0 && f.isBound() }
+
+// isBound is whether the filter means all entries, or all up to an id.
+func (f *Filter) isBound() bool {
 	return f.isLookup() && len(f.IDs) == 0 && f.CorrelationID == "" && f.Signature == "" && f.From.IsZero() && f.To.IsZero()
 }
 
 // isLookup is whether a store finds what is meant without reading anything else.
 func (f *Filter) isLookup() bool {
-	return f.Error == "" && f.Text == "" && f.Action == "" && len(f.Attributes) == 0 && f.MinRedrives == nil &&
-		f.MaxRedrives == nil && f.Job == ""
+	return f.isCountable() && f.Job == "" && f.MinRedrives == nil && f.MaxRedrives == nil
 }
+
+// isCountable is whether a store can count what is meant.
+func (f *Filter) isCountable() bool { return f.Error == "" && !f.ReadsPayloads() }
 
 // ReadsPayloads is whether the answer to the filter tells something of what payloads hold.
 func (f *Filter) ReadsPayloads() bool { return f.Text != "" || f.Action != "" || len(f.Attributes) > 0 }
@@ -173,7 +200,7 @@ func (f *Filter) Select(entries iter.Seq2[Entry, error]) iter.Seq2[Entry, error]
 // lookup is what of the filter a store looks up.
 func (f *Filter) lookup() ListParams {
 	ids := slices.Compact(slices.Sorted(slices.Values(f.IDs)))
-	return ListParams{IDs: ids, CorrelationID: f.CorrelationID, Signature: f.Signature, From: f.From, To: f.To}
+	return ListParams{IDs: ids, UpTo: f.UpTo, CorrelationID: f.CorrelationID, Signature: f.Signature, From: f.From, To: f.To}
 }
 
 func (m *matcher) inFailure(e *Entry, text string) bool {

@@ -3,6 +3,7 @@ package dlq_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -91,7 +92,8 @@ func TestFilterValidate(t *testing.T) {
 		"q must have": {Text: long}, "error must have": {Error: long}, "correlation_id must have": {CorrelationID: long},
 		"from must be before to": {From: now, To: now}, "attributes must be": {Attributes: many},
 		"ids must be at most": {IDs: make(dlq.IDs, dlq.MaxIDs+1)}, "ids must be positive": {IDs: dlq.IDs{1, 0}},
-		"an attribute's path": {Attributes: map[string]string{"": "x"}},
+		"up_to must be positive": {UpTo: -1},
+		"an attribute's path":    {Attributes: map[string]string{"": "x"}},
 	} {
 		require.ErrorContains(t, filter.Validate(), name)
 		_, err := dlq.NewManager(&fake{}, quiet).List(t.Context(), "events", dlq.Query{Filter: filter})
@@ -108,7 +110,7 @@ func TestFilterCriteria(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, text)
 	filter := dlq.Filter{
-		IDs: dlq.IDs{1 << 60, 2}, Text: "a", From: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC), Attributes: map[string]string{"x.y": "1"},
+		IDs: dlq.IDs{1 << 60, 2}, UpTo: 1 << 60, Text: "a", From: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC), Attributes: map[string]string{"x.y": "1"},
 	}
 	text, err = filter.Criteria()
 	require.NoError(t, err)
@@ -116,7 +118,8 @@ func TestFilterCriteria(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, filter, back)
 	assert.Contains(t, text, `"ids":["1152921504606846976","2"]`)
-	for _, bad := range []string{`{"other":1}`, `{"ids":[1]}`, `{"ids":["x"]}`, `{"q":1}`, `[]`, `x`} {
+	assert.Contains(t, text, `"up_to":"1152921504606846976"`)
+	for _, bad := range []string{`{"other":1}`, `{"up_to":1}`, `{"up_to":"x"}`, `{"ids":[1]}`, `{"ids":["x"]}`, `{"q":1}`, `[]`, `x`} {
 		_, err = dlq.ParseCriteria(bad)
 		require.Error(t, err, bad)
 	}
@@ -169,40 +172,42 @@ func TestSelectedEntries(t *testing.T) {
 // A search reads so much for a page and no more, says so, and finds everything in the end, each entry once.
 func TestSearchIsBounded(t *testing.T) {
 	t.Parallel()
-	f := &fake{}
-	for i := range 25_000 {
-		text := "hay"
-		if i%12_000 == 11_999 {
-			text = "needle"
+	synctest.Test(t, func(t *testing.T) { // where no time goes by
+		f := &fake{}
+		for i := range 25_000 {
+			text := "hay"
+			if i%12_000 == 11_999 {
+				text = "needle"
+			}
+			f.add(dlq.Entry{Queue: "events", Failure: dlq.Failure{Message: text}})
 		}
-		f.add(dlq.Entry{Queue: "events", Failure: dlq.Failure{Message: text}})
-	}
-	m := dlq.NewManager(f, quiet)
-	query := dlq.Query{Filter: dlq.Filter{Error: "needle"}}
-	var pages []int
-	var ids []int64
-	for done := false; !done; done = query.Cursor == "" {
+		m := dlq.NewManager(f, quiet)
+		query := dlq.Query{Filter: dlq.Filter{Error: "needle"}}
+		var pages []int
+		var ids []int64
+		for done := false; !done; done = query.Cursor == "" {
+			page, err := m.List(t.Context(), "events", query)
+			require.NoError(t, err)
+			assert.Equal(t, page.NextCursor == "", page.Complete)
+			for _, e := range page.Entries {
+				ids = append(ids, e.ID)
+			}
+			pages, query.Cursor = append(pages, len(page.Entries)), page.NextCursor
+		}
+		assert.Equal(t, []int{0, 1, 1}, pages)
+		assert.Equal(t, []int64{12_000, 24_000}, ids)
+
+		query.Limit = 1
 		page, err := m.List(t.Context(), "events", query)
 		require.NoError(t, err)
-		assert.Equal(t, page.NextCursor == "", page.Complete)
-		for _, e := range page.Entries {
-			ids = append(ids, e.ID)
-		}
-		pages, query.Cursor = append(pages, len(page.Entries)), page.NextCursor
-	}
-	assert.Equal(t, []int{0, 1, 1}, pages)
-	assert.Equal(t, []int64{12_000, 24_000}, ids)
-
-	query.Limit = 1
-	page, err := m.List(t.Context(), "events", query)
-	require.NoError(t, err)
-	assert.Empty(t, page.Entries)
-	query.Cursor = page.NextCursor
-	page, err = m.List(t.Context(), "events", query)
-	require.NoError(t, err)
-	assert.Len(t, page.Entries, 1)
-	assert.True(t, page.Complete, "the page is full")
-	assert.NotEmpty(t, page.NextCursor)
+		assert.Empty(t, page.Entries)
+		query.Cursor = page.NextCursor
+		page, err = m.List(t.Context(), "events", query)
+		require.NoError(t, err)
+		assert.Len(t, page.Entries, 1)
+		assert.True(t, page.Complete, "the page is full")
+		assert.NotEmpty(t, page.NextCursor)
+	})
 }
 
 // Erasing what was found takes that, and only after its count was confirmed.

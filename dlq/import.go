@@ -242,7 +242,7 @@ func (im *importer) settle(ctx context.Context, chunk []Entry, newest int64) err
 // arrived returns the ids of the messages that came in since, and leaves those in open that stood there before.
 func (im *importer) arrived(ctx context.Context, open map[string]int64, newest int64) (ids []int64, err error) {
 	for len(open) > 0 {
-		params := ListParams{Queue: im.params.Queue, After: newest, Limit: importChunk}
+		params := ListParams{Queue: im.params.Queue, After: newest, Limit: importChunk, Brief: true}
 		entries, err := im.manager.store.List(ctx, params)
 		if err != nil {
 			return nil, fmt.Errorf("list what was added: %w", err)
@@ -268,7 +268,7 @@ func (im *importer) redrive(ctx context.Context, ids []int64, open map[string]in
 		if id <= 0 {
 			continue
 		}
-		entries, err := im.manager.store.List(ctx, ListParams{Queue: im.params.Queue, IDs: []int64{id}, Limit: 1})
+		entries, err := im.manager.store.List(ctx, ListParams{Queue: im.params.Queue, IDs: []int64{id}, Limit: 1, Brief: true})
 		if err != nil {
 			return 0, fmt.Errorf("look up entry %d: %w", id, err)
 		}

@@ -2,7 +2,6 @@ package dlq
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -18,8 +17,9 @@ const (
 
 // Manager lists, moves back and erases the entries of DLQs. Its methods may be called from any goroutine.
 type Manager struct {
-	store  Store
-	logger *slog.Logger
+	store    Store
+	logger   *slog.Logger
+	searches chan struct{} // holds one of each that runs
 }
 
 // NewManager returns a Manager of the DLQs in store. It logs what it moved and erased; a nil logger means
@@ -28,7 +28,7 @@ func NewManager(store Store, logger *slog.Logger) *Manager {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	return &Manager{store: store, logger: logger}
+	return &Manager{store: store, logger: logger, searches: make(chan struct{}, searchesAtOnce)}
 }
 
 // Get returns one entry, or ErrNotFound.
@@ -49,7 +49,7 @@ func (m *Manager) Get(ctx context.Context, queue string, id int64) (Entry, error
 // Stat returns the present size of a DLQ.
 func (m *Manager) Stat(ctx context.Context, queue string) (Stats, error) {
 	if queue == "" {
-		return Stats{}, errors.New("dlq: stat: no queue named")
+		return Stats{}, fmt.Errorf("dlq: stat: %w", errNoQueue)
 	}
 	stats, err := m.store.Stat(ctx, queue)
 	if err != nil {

@@ -56,7 +56,7 @@ func TestManagerListLimits(t *testing.T) {
 	}
 	page, err := m.List(t.Context(), "callbacks", dlq.Query{})
 	require.NoError(t, err)
-	assert.Equal(t, dlq.Page{Entries: []dlq.Entry{}, Complete: true}, page, "an empty page, not null")
+	assert.Equal(t, dlq.Page{Entries: []dlq.Entry{}, Counted: true, Complete: true}, page, "an empty page, not null")
 	m, _ = filled(t, 50)
 	page, err = m.List(t.Context(), "events", dlq.Query{})
 	require.NoError(t, err)
@@ -165,7 +165,9 @@ func TestManagerWrapsErrors(t *testing.T) {
 	f.away = true
 	ctx := t.Context()
 	calls := map[string]func() error{
-		"stat events":                  func() error { _, err := m.List(ctx, "events", dlq.Query{}); return err },
+		"list events":                  func() error { _, err := m.List(ctx, "events", dlq.Query{}); return err },
+		"count in events":              func() error { _, _, err := m.Count(ctx, "events", dlq.Filter{}); return err },
+		"stat events":                  func() error { _, err := m.Stat(ctx, "events"); return err },
 		"get entry 7 of events":        func() error { _, err := m.Get(ctx, "events", 7); return err },
 		"retry entry 7 of events":      func() error { _, err := m.Retry(ctx, "events", 7); return err },
 		"retry oldest entry of events": func() error { _, err := m.RetryOldest(ctx, "events"); return err },
@@ -180,6 +182,10 @@ func TestManagerWrapsErrors(t *testing.T) {
 		require.ErrorContains(t, err, "dlq: "+operation)
 	}
 	_, err := m.Stat(ctx, "")
+	require.ErrorContains(t, err, "no queue named")
+	_, err = m.List(ctx, "", dlq.Query{})
+	require.ErrorContains(t, err, "no queue named")
+	_, _, err = m.Count(ctx, "", dlq.Filter{})
 	require.ErrorContains(t, err, "no queue named")
 }
 

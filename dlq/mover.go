@@ -35,10 +35,13 @@ func (m *Manager) Below(criteria string, redrives int) (string, error) {
 
 // Move moves one step of a retry job back. It implements retry.Mover.
 func (m *Manager) Move(ctx context.Context, b retry.Batch) (moved retry.Moved, err error) {
-	if b.Criteria == "" {
+	filter, err := ParseCriteria(b.Criteria)
+	switch {
+	case err != nil:
+	case filter.isBound(): // b.UpTo is not above the filter's
 		moved, err = m.moveOldest(ctx, b)
-	} else {
-		moved, err = m.moveFound(ctx, b)
+	default:
+		moved, err = m.moveFound(ctx, b, &filter)
 	}
 	if err != nil {
 		return retry.Moved{}, fmt.Errorf("dlq: move up to %d of %s: %w", b.Limit, b.Queue, err)
@@ -54,11 +57,7 @@ func (m *Manager) moveOldest(ctx context.Context, b retry.Batch) (retry.Moved, e
 }
 
 // moveFound looks for entries, as far as one step goes, and moves them. Others may have moved some of them meanwhile.
-func (m *Manager) moveFound(ctx context.Context, b retry.Batch) (retry.Moved, error) {
-	filter, err := ParseCriteria(b.Criteria)
-	if err != nil {
-		return retry.Moved{}, err
-	}
+func (m *Manager) moveFound(ctx context.Context, b retry.Batch, filter *Filter) (retry.Moved, error) {
 	s, err := newSearch(b.Queue, filter, b.After, b.UpTo)
 	if err != nil {
 		return retry.Moved{}, err

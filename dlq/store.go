@@ -21,6 +21,10 @@ type Store interface {
 	// List returns entries of one DLQ, oldest first. No match is an empty list, not an error.
 	List(ctx context.Context, params ListParams) ([]Entry, error)
 
+	// Count returns how many entries are meant, and the largest id in the DLQ at that moment, 0 when it is empty. It reads no
+	// more of them than it has to: without conditions, and for a signature alone, it is a number that the store keeps.
+	Count(ctx context.Context, params CountParams) (count, newest int64, err error)
+
 	// Redrive moves entries back to the topics they came from, each in one step where the store and the
 	// transport share a database, so that an entry is moved exactly once. It returns how many were moved, and the
 	// entry itself when one was asked for. Ids that are not there (any more) are passed over.
@@ -65,12 +69,39 @@ type ListParams struct {
 	From, To time.Time
 	// Limit is the largest number of entries returned. It must be positive.
 	Limit int
+	// Brief asks for entries without their Payload, Metadata, Attempts and Failure.Stack, which then need not be read.
+	Brief bool
 }
 
-// Meets is whether an entry is among the named ones, and of the event, the cause and the time that are asked for: for stores that do
-// not look that up. signature returns that of its failure, and is called only where it matters.
+// CountParams say which entries Count counts.
+type CountParams struct {
+	// ListParams look entries up. Brief is not read. Limit, when it is not 0, is where counting may end: a count of Limit is one of at
+	// least that.
+	ListParams
+	// Job, when not empty, asks for entries with that Job.
+	Job string
+	// MinRedrives and MaxRedrives, when not nil, bound Redrives, both included.
+	MinRedrives, MaxRedrives *int
+}
+
+// IsZero is whether all entries of the DLQ are to be counted.
+func (p *CountParams) IsZero() bool {
+	return len(p.IDs) == 0 && p.After == 0 && p.UpTo == 0 && p.CorrelationID == "" && p.Signature == "" && p.From.IsZero() &&
+		p.To.IsZero() && p.Job == "" && p.MinRedrives == nil && p.MaxRedrives == nil
+}
+
+// Meets is whether an entry is among those to be counted; see ListParams.Meets.
+func (p *CountParams) Meets(e *Entry, signature func() string) bool {
+	return (p.Job == "" || p.Job == e.Job) &&
+		(p.MinRedrives == nil || e.Redrives >= *p.MinRedrives) &&
+		(p.MaxRedrives == nil || e.Redrives <= *p.MaxRedrives) &&
+		p.ListParams.Meets(e, signature)
+}
+
+// Meets is whether an entry is within the ids, among the named ones, and of the event, the cause and the time that are asked for: for
+// stores that do not look that up. signature returns that of its failure, and is called only where it matters.
 func (p *ListParams) Meets(e *Entry, signature func() string) bool {
-	return p.names(e.ID) &&
+	return p.names(e.ID) && e.ID > p.After && (p.UpTo == 0 || e.ID <= p.UpTo) &&
 		(p.CorrelationID == "" || p.CorrelationID == e.CorrelationID) &&
 		(p.From.IsZero() || !e.CreatedAt.Before(p.From)) &&
 		(p.To.IsZero() || e.CreatedAt.Before(p.To)) &&

@@ -75,7 +75,9 @@ func (l entryList) appendJSON(dst []byte) ([]byte, error) {
 		}
 		dst = append(append(dst, `,"next_cursor":`...), cursor...)
 	}
-	dst = strconv.AppendInt(append(dst, `,"total":`...), l.Total, 10)
+	if l.Counted {
+		dst = strconv.AppendInt(append(dst, `,"total":`...), l.Total, 10)
+	}
 	dst = strconv.AppendBool(append(dst, `,"complete":`...), l.Complete)
 	return append(dst, '}'), nil
 }

@@ -13,6 +13,8 @@ import (
 
 var findingCases = []testCase{
 	{"entries by event, cause and time", findLookups},
+	{"brief entries", findBrief},
+	{"counts", findCounts},
 	{"erase and redrive what is named", findNamed},
 	{"groups by cause", findGroups},
 	{"groups of what was added twice", findGroupsOnce},
@@ -68,6 +70,78 @@ func findLookups(t *testing.T, f *fixture) {
 	assert.Equal(t, entries, find(dlq.ListParams{From: first, To: last.Add(time.Microsecond)}))
 	assert.Empty(t, find(dlq.ListParams{To: first}))
 	assert.Empty(t, find(dlq.ListParams{From: last.Add(time.Microsecond)}))
+}
+
+// findBrief asks for entries without what takes long to read.
+func findBrief(t *testing.T, f *fixture) {
+	f.buryCauses(t, 5)
+	e := entry(deadQueue, "panicked")
+	e.Failure.Stack, e.Redrives, e.Job = "goroutine 1", 3, "job"
+	require.NoError(t, f.DeadLetters.Add(t.Context(), e))
+	want := f.list(t, deadQueue)
+	require.NotEmpty(t, want[5].Failure.Stack)
+	require.NoError(t, f.DeadLetters.MarkExported(t.Context(), deadQueue, want[2].ID))
+	for i := range want {
+		want[i].Exported = i <= 2
+		want[i].Payload, want[i].Metadata, want[i].Attempts, want[i].Failure.Stack = nil, nil, nil, ""
+	}
+	brief, err := f.DeadLetters.List(t.Context(), dlq.ListParams{Queue: deadQueue, Limit: 100, Brief: true})
+	require.NoError(t, err)
+	assert.Equal(t, want, brief)
+	ids := []int64{want[1].ID, want[4].ID, want[5].ID, 1 << 50}
+	brief, err = f.DeadLetters.List(t.Context(), dlq.ListParams{Queue: deadQueue, IDs: ids, After: want[1].ID, Limit: 1, Brief: true})
+	require.NoError(t, err)
+	assert.Equal(t, want[4:5], brief)
+}
+
+// findCounts holds that what is counted is what would be listed, and what of it was moved so often or by that job.
+func findCounts(t *testing.T, f *fixture) {
+	count, newest, err := f.DeadLetters.Count(t.Context(), dlq.CountParams{ListParams: dlq.ListParams{Queue: deadQueue}})
+	require.NoError(t, err)
+	assert.Equal(t, []int64{0, 0}, []int64{count, newest})
+	for i := range 24 {
+		e := entry(deadQueue, fmt.Sprintf("m-%d", i))
+		e.CorrelationID, e.Redrives = fmt.Sprintf("e-%d", i/3), i%4
+		e.Failure.Message = []string{"refused", "closed"}[i%2]
+		if i%3 == 2 {
+			e.Job = fmt.Sprintf("job-%d", i%2)
+		}
+		require.NoError(t, f.DeadLetters.Add(t.Context(), e))
+	}
+	f.bury(t, "other", "m-1")
+	entries := f.list(t, deadQueue)
+	last := entries[len(entries)-1].ID
+	_, err = f.DeadLetters.Erase(t.Context(), dlq.EraseParams{Queue: deadQueue, Selection: dlq.Selection{IDs: []int64{entries[4].ID}}})
+	require.NoError(t, err)
+	cause, one, two := entries[0].Failure.Signature(), 1, 2
+	lists := []dlq.ListParams{
+		{}, {UpTo: entries[9].ID}, {UpTo: last}, {UpTo: last + 9}, {After: entries[9].ID, UpTo: entries[12].ID}, {Signature: cause},
+		{Signature: cause, UpTo: last}, {Signature: cause, UpTo: entries[9].ID}, {Signature: "0123456789abcdef"}, {Signature: "x"},
+		{CorrelationID: "e-1"}, {CorrelationID: "e-1", Signature: cause}, {CorrelationID: "none"}, {From: entries[5].CreatedAt},
+		{To: entries[5].CreatedAt}, {IDs: []int64{entries[3].ID, entries[4].ID, entries[8].ID, 1 << 50}},
+		{IDs: []int64{entries[3].ID, entries[8].ID}, Signature: cause}, {IDs: []int64{entries[3].ID, entries[8].ID}, CorrelationID: "e-1"},
+	}
+	for i, list := range lists {
+		list.Queue = deadQueue
+		for j, p := range []dlq.CountParams{
+			{}, {Job: "job-1"}, {MinRedrives: &one}, {MaxRedrives: &two}, {MinRedrives: &one, MaxRedrives: &two, Job: "job-0"},
+		} {
+			p.ListParams = list
+			var want int64
+			for k := range entries {
+				if k != 4 && p.Meets(&entries[k], entries[k].Failure.Signature) {
+					want++
+				}
+			}
+			count, newest, err := f.DeadLetters.Count(t.Context(), p)
+			require.NoError(t, err)
+			assert.Equal(t, []int64{want, last}, []int64{count, newest}, "%d, %d", i, j)
+			p.Limit = 2
+			count, _, err = f.DeadLetters.Count(t.Context(), p)
+			require.NoError(t, err)
+			assert.True(t, count == want || count >= 2 && want >= 2, "%d, %d: %d of %d", i, j, count, want)
+		}
+	}
 }
 
 func findNamed(t *testing.T, f *fixture) {

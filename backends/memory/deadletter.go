@@ -42,6 +42,14 @@ func (l *deadLetter) shown(exportedUpTo int64) dlq.Entry {
 	return entry
 }
 
+// brief is shown without what a brief list leaves out.
+func (l *deadLetter) brief(exportedUpTo int64) dlq.Entry {
+	entry := l.entry
+	entry.Payload, entry.Metadata, entry.Attempts, entry.Failure.Stack = nil, nil, nil, ""
+	entry.Exported = l.id <= exportedUpTo
+	return entry
+}
+
 // redriven returns the message that the entry becomes again.
 func (l *deadLetter) redriven(p *dlq.RedriveParams, at time.Time) *item {
 	metadata := make(message.Metadata, len(l.entry.Metadata)+3)

@@ -49,7 +49,11 @@ func (d *deadLetters) List(ctx context.Context, p dlq.ListParams) ([]dlq.Entry, 
 	}
 	entries := make([]dlq.Entry, len(letters))
 	for i, letter := range letters {
-		entries[i] = letter.shown(exportedUpTo)
+		if p.Brief {
+			entries[i] = letter.brief(exportedUpTo)
+		} else {
+			entries[i] = letter.shown(exportedUpTo)
+		}
 	}
 	return entries, nil
 }
@@ -73,6 +77,28 @@ func (d *deadLetters) list(ctx context.Context, p dlq.ListParams) (letters []*de
 		}
 	}
 	return letters, q.exportedUpTo, nil
+}
+
+// Count returns how many entries of one DLQ are meant.
+func (d *deadLetters) Count(ctx context.Context, p dlq.CountParams) (count, newest int64, err error) {
+	if err := d.lock(ctx, "count in DLQ %q", p.Queue); err != nil {
+		return 0, 0, err
+	}
+	frozen := d.dlq(p.Queue).snapshot()
+	d.mu.Unlock()
+	newest = frozen.stats(p.Queue).Newest
+	if p.IsZero() {
+		return frozen.count, newest, nil
+	}
+	for letter := range frozen.from(p.After + 1) {
+		if p.Meets(&letter.entry, func() string { return letter.signature }) {
+			count++
+		}
+		if p.Limit > 0 && count == int64(p.Limit) {
+			break
+		}
+	}
+	return count, newest, nil
 }
 
 // Erase removes entries for good.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redrive-go/redrive/backends/internal/sqlstore"
+	"github.com/redrive-go/redrive/backends/internal/sqlstore/sqlstoretest"
 )
 
 // planned is a statement whose plan is looked at, and which index it must use for the table of that alias or name.
@@ -152,6 +153,28 @@ func requireIndex(t *testing.T, what string, plan []map[string]string, index str
 		assert.Equal(t, index, step["key"], "%s: %v", what, step)
 		if index == "waiting" {
 			assert.NotContains(t, step["Extra"], "filesort", "%s: %v", what, step)
+		}
+	}
+}
+
+// TestCountPlans holds that dead letters are counted in an index, without a look at the rows: theirs are as large as payloads are.
+func TestCountPlans(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	sqlstoretest.FillDeadLetters(t, b.db, b.dialect, 20)
+	for index, counts := range sqlstoretest.Counts(t, b.db, b.dialect) {
+		for _, count := range counts {
+			var plan []map[string]string
+			b.write(t, func(tx sqlstore.Tx) (err error) {
+				plan, err = explainQuery(tx, count.Query, count.Args...)
+				return err
+			})
+			want := map[string]string{"id": "PRIMARY", "event": "event", "cause": "cause"}
+			step := plan[len(plan)-1]
+			assert.Equal(t, want[index], step["key"], "%s: %v", count.Query, plan)
+			if index == "cause" {
+				assert.Contains(t, step["Extra"], "Using index", count.Query)
+			}
 		}
 	}
 }

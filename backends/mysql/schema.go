@@ -86,7 +86,7 @@ CREATE TABLE IF NOT EXISTS {s}{p}dead_letters (
 	payload        LONGBLOB       NOT NULL,
 	UNIQUE KEY message (dlq, message_id),
 	KEY event (correlation_id, id),
-	KEY cause (signature, id)
+	KEY cause (signature, id, redrives, job)
 ) ENGINE = InnoDB;
 
 -- The causes of what stands in a DLQ, each with how many entries have it.

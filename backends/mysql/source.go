@@ -23,7 +23,8 @@ func newWords(names sqlstore.Names) *sqlstore.Words {
 		Now:   "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
 		Lock:  "FOR UPDATE",
 		Hints: map[string]string{
-			"by event": "FORCE INDEX (event)", "by cause": "FORCE INDEX (cause)", "by key": "FORCE INDEX (PRIMARY)",
+			"by event": "FORCE INDEX (event)", "by cause": "FORCE INDEX (cause)", "by moves": "FORCE INDEX (cause)",
+			"by key": "FORCE INDEX (PRIMARY)",
 		},
 		InsertNew: "INSERT",
 		IfNew:     "ON DUPLICATE KEY UPDATE id = id",

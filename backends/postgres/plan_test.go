@@ -3,6 +3,7 @@ package postgres
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/redrive-go/redrive/backends/internal/queue"
 	"github.com/redrive-go/redrive/backends/internal/sqlstore"
+	"github.com/redrive-go/redrive/backends/internal/sqlstore/sqlstoretest"
 	"github.com/redrive-go/redrive/internal/testserver"
 )
 
@@ -108,6 +110,15 @@ func (p plan) nodes() (nodes []string) {
 		nodes = append(nodes, below.nodes()...)
 	}
 	return nodes
+}
+
+// indexes returns those that a plan reads.
+func (p plan) indexes() (indexes []string) {
+	indexes = append(indexes, p.Index)
+	for _, below := range p.Plans {
+		indexes = append(indexes, below.indexes()...)
+	}
+	return indexes
 }
 
 // exec runs a statement of the test's own.
@@ -281,4 +292,24 @@ func TestClaimsAmongDelayed(t *testing.T) {
 		assert.Greater(t, next, 50*time.Minute, "the next one is far away")
 	}
 	t.Log("the slowest claim took", worst)
+}
+
+// TestCountPlans holds that dead letters are counted in an index where one narrows them down, and that no payload is read.
+func TestCountPlans(t *testing.T) {
+	t.Parallel()
+	d := newTestDialect(t)
+	sqlstoretest.FillDeadLetters(t, d.db, d, 20)
+	exec(t, d, `INSERT INTO {dead_letters} (id, dlq, created_at, accepted_at, signature, redrives, topic, message_id, correlation_id,
+			error_type, error_message, error_stack, metadata, history, payload)
+		SELECT (9::bigint << 48) + i, 9, 0, 0, i % 3, i % 5, 't', i::text, i::text, '', repeat('x', 200), '', '{}', '', ''
+		FROM generate_series(1, 20000) i`)
+	exec(t, d, "VACUUM ANALYZE {dead_letters}")
+	for index, counts := range sqlstoretest.Counts(t, d.db, d) {
+		for _, count := range counts {
+			p := explained(t, d, count.Query, count.Args...)
+			assert.NotContains(t, p.nodes(), "Seq Scan", count.Query)
+			want := map[string]string{"id": "_pkey", "event": "_event", "cause": ""} // of moves, any that narrows them down
+			assert.Contains(t, strings.Join(p.indexes(), " "), want[index], count.Query)
+		}
+	}
 }

@@ -96,7 +96,7 @@ CREATE TABLE {s}{p}dead_letters (
 );
 CREATE UNIQUE INDEX {p}dead_letters_message ON {s}{p}dead_letters (dlq, message_id);
 CREATE INDEX {p}dead_letters_event ON {s}{p}dead_letters (correlation_id, id);
-CREATE INDEX {p}dead_letters_cause ON {s}{p}dead_letters (signature, id);
+CREATE INDEX {p}dead_letters_cause ON {s}{p}dead_letters (signature, id) INCLUDE (redrives, job); -- also counts by these
 
 -- The causes of what stands in a DLQ, each with how many entries have it.
 CREATE TABLE {s}{p}error_groups (

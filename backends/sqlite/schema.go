@@ -98,7 +98,7 @@ CREATE TABLE dead_letters (
 ) STRICT;
 CREATE UNIQUE INDEX dead_letters_message ON dead_letters (dlq, message_id);
 CREATE INDEX dead_letters_event ON dead_letters (correlation_id, id);
-CREATE INDEX dead_letters_cause ON dead_letters (signature, id);
+CREATE INDEX dead_letters_cause ON dead_letters (signature, id, redrives, job); -- also counts by redrives and job
 
 -- The causes of what stands in a DLQ, each with how many entries have it.
 CREATE TABLE error_groups (

@@ -11,7 +11,10 @@ import (
 
 // words are SQLite's. A transaction that writes is alone, so rows need no lock.
 var words = &sqlstore.Words{
-	Now:       "redrive_now()",
+	Now: "redrive_now()",
+	Hints: map[string]string{
+		"by event": "INDEXED BY dead_letters_event", "by cause": "INDEXED BY dead_letters_cause", "by moves": "INDEXED BY dead_letters_cause",
+	},
 	InsertNew: "INSERT",
 	IfNew:     "ON CONFLICT DO NOTHING",
 }

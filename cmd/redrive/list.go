@@ -98,8 +98,8 @@ type listing struct {
 type entryPage struct {
 	Entries    []json.RawMessage `json:"entries"`
 	NextCursor string            `json:"next_cursor"`
-	// Total is how many entries there are without a filter.
-	Total int64 `json:"total"`
+	// Total is how many entries are meant; nil where that was not counted.
+	Total *int64 `json:"total"`
 }
 
 func (l *listing) run(ctx context.Context) error {
@@ -166,8 +166,10 @@ func (l *listing) conclude(last entryPage) error {
 	switch {
 	case l.shown == 0:
 		return newNothing(l.which.entries(0) + l.place())
+	case last.NextCursor != "" && last.Total == nil:
+		l.say("%d shown; there may be more%s. -limit or -all shows more", l.shown, l.place())
 	case last.NextCursor != "":
-		l.say("%d shown; there are %s%s. -limit or -all shows more", l.shown, (&filter{}).entries(last.Total), l.place())
+		l.say("%d shown; there are %s%s. -limit or -all shows more", l.shown, l.which.entries(*last.Total), l.place())
 	}
 	return nil
 }

@@ -172,18 +172,39 @@ func (s *DeadLetters) List(ctx context.Context, p dlq.ListParams) (entries []dlq
 	return entries, nil
 }
 
-func (d seen) scanEntry(row Scanner, name string) (dlq.Entry, error) {
-	e := dlq.Entry{Queue: name}
-	var created, accepted int64
-	var metadata, history string
-	err := row.Scan(&e.ID, &e.Redrives, &created, &accepted, &e.Job, &e.Topic, &e.MessageID, &e.CorrelationID, &e.Failure.Type,
-		&e.Failure.Message, &e.Failure.Stack, &metadata, &history, &e.Payload)
-	if err != nil {
-		return e, err
-	}
-	e.Exported = e.ID <= d.exportedUpTo
+// scanned is an entry with columns that have yet to be decoded.
+type scanned struct {
+	dlq.Entry
+	created, accepted int64
+}
+
+// brief is where the columns of a brief list go.
+func (e *scanned) brief() []any {
+	return []any{&e.ID, &e.Redrives, &e.created, &e.accepted, &e.Job, &e.Topic, &e.MessageID, &e.CorrelationID, &e.Failure.Type,
+		&e.Failure.Message}
+}
+
+// seenIn is the entry as it stands in a DLQ.
+func (e *scanned) seenIn(d seen, name string) dlq.Entry {
+	e.Queue, e.Exported = name, e.ID <= d.exportedUpTo
 	e.ID &= dlqSpan - 1
-	e.CreatedAt, e.AcceptedAt = FromMicros(created), FromMicros(accepted)
+	e.CreatedAt, e.AcceptedAt = FromMicros(e.created), FromMicros(e.accepted)
+	return e.Entry
+}
+
+func (d seen) scanBrief(row Scanner, name string) (dlq.Entry, error) {
+	var e scanned
+	err := row.Scan(e.brief()...)
+	return e.seenIn(d, name), err
+}
+
+func (d seen) scanEntry(row Scanner, name string) (dlq.Entry, error) {
+	var s scanned
+	var metadata, history string
+	if err := row.Scan(append(s.brief(), &s.Failure.Stack, &metadata, &history, &s.Payload)...); err != nil {
+		return s.Entry, err
+	}
+	e := s.seenIn(d, name)
 	own, err := DecodeMetadata(metadata)
 	if err != nil {
 		return e, fmt.Errorf("entry %d: %w", e.ID, err)

@@ -9,21 +9,65 @@ import (
 )
 
 const (
-	entryColumns = `id, redrives, created_at, accepted_at, job, topic, message_id, correlation_id, error_type, error_message, error_stack,
-		metadata, history, payload`
-	selectEntries   = `SELECT ` + entryColumns + ` FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`
-	selectEntriesOf = `
-		SELECT ` + entryColumns + ` FROM {dead_letters} {by event} WHERE {of event} ORDER BY correlation_id, id LIMIT ?`
-	selectEntriesFor = `
-		SELECT ` + entryColumns + ` FROM {dead_letters} {by cause} WHERE {of cause} ORDER BY signature, id LIMIT ?`
-	selectEntriesOfFor = `
-		SELECT ` + entryColumns + ` FROM {dead_letters} {by event} WHERE {of event} AND signature = ?
-		ORDER BY correlation_id, id LIMIT ?`
+	// briefColumns are those that a brief list has, wholeColumns the others of an entry. No bytes of a column are read for those
+	// before it.
+	briefColumns = `id, redrives, created_at, accepted_at, job, topic, message_id, correlation_id, error_type, error_message`
+	wholeColumns = briefColumns + `, error_stack, metadata, history, payload`
+
 	selectNext = `SELECT id, created_at FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT 1`
 )
 
 // span is the full ids above after and up to upTo.
 type span struct{ after, upTo int64 }
+
+// lookup is the end of a statement that looks up dead letters: from where, under which conditions, and in the order of their ids, of
+// which the statement may have no use.
+type lookup struct {
+	from, where, order string
+	args               []any
+}
+
+// newLookup returns the lookup of what is asked for within a span; false where no entry can be meant.
+func newLookup(p *dlq.ListParams, dlq int64, s span) (l lookup, ok bool) {
+	signature, valid := parseSignature(p.Signature)
+	if p.Signature != "" && !valid {
+		return l, false
+	}
+	within := []any{s.after, s.upTo}
+	switch {
+	case len(p.IDs) > 0:
+		list, ids := List(fullIDs(dlq, p.IDs))
+		l = lookup{`{dead_letters} {by key}`, `id IN ` + list + ` AND id > ? AND id <= ?`, `id`, append(ids, within...)}
+		if p.CorrelationID != "" {
+			l.and(`correlation_id = ?`, p.CorrelationID)
+		}
+	case p.CorrelationID != "":
+		l = lookup{`{dead_letters} {by event}`, `{of event}`, `correlation_id, id`, []any{p.CorrelationID, s.after, p.CorrelationID, s.upTo}}
+	case p.Signature != "":
+		return lookup{`{dead_letters} {by cause}`, `{of cause}`, `signature, id`, []any{signature, s.after, signature, s.upTo}}, true
+	default:
+		l = lookup{`{dead_letters}`, `id > ? AND id <= ?`, `id`, within}
+	}
+	if p.Signature != "" {
+		l.and(`signature = ?`, signature)
+	}
+	return l, true
+}
+
+// and adds a condition.
+func (l *lookup) and(condition string, args ...any) {
+	l.where += ` AND ` + condition
+	l.args = append(l.args, args...)
+}
+
+// fullIDs are the full ids of named entries, as parameters.
+func fullIDs(dlq int64, ids []int64) []any {
+	full := make([]any, len(ids))
+	for i, id := range ids {
+		full[i] = fullID(dlq, id)
+	}
+	return full
+}
 
 // eachEntry reads entries as they come, one at a time.
 func eachEntry(t Tx, p dlq.ListParams, use func(dlq.Entry) error) error {
@@ -35,55 +79,22 @@ func eachEntry(t Tx, p dlq.ListParams, use func(dlq.Entry) error) error {
 	if err != nil {
 		return err
 	}
-	left := p.Limit
-	for _, s := range within.named(d.id, p.IDs) {
-		query, args := entriesQuery(&p, s)
-		if query == "" || left == 0 {
-			return nil
-		}
-		err := t.Query(func(row Scanner) error {
-			left--
-			e, err := d.scanEntry(row, p.Queue)
-			if err != nil {
-				return err
-			}
-			return use(e)
-		}, query, append(args, left)...)
+	l, ok := newLookup(&p, d.id, within)
+	if !ok {
+		return nil
+	}
+	columns, scan := wholeColumns, d.scanEntry
+	if p.Brief {
+		columns, scan = briefColumns, d.scanBrief
+	}
+	query := `SELECT ` + columns + ` FROM ` + l.from + ` WHERE ` + l.where + ` ORDER BY ` + l.order + ` LIMIT ?`
+	return t.Query(func(row Scanner) error {
+		e, err := scan(row, p.Queue)
 		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// named is the parts of the span that have those ids; all of it where none are named.
-func (s span) named(dlq int64, ids []int64) (parts []span) {
-	if len(ids) == 0 {
-		return []span{s}
-	}
-	for _, run := range runsOf(dlq, ids) {
-		if part := (span{max(s.after, run.after), min(s.upTo, run.upTo)}); part.after < part.upTo {
-			parts = append(parts, part)
-		}
-	}
-	return parts
-}
-
-// entriesQuery is the statement that looks up what is asked for, and its parameters but for the limit; none where no entry can be
-// meant.
-func entriesQuery(p *dlq.ListParams, s span) (query string, args []any) {
-	signature, valid := parseSignature(p.Signature)
-	switch {
-	case p.Signature != "" && !valid:
-		return "", nil
-	case p.Signature != "" && p.CorrelationID != "":
-		return selectEntriesOfFor, []any{p.CorrelationID, s.after, p.CorrelationID, s.upTo, signature}
-	case p.Signature != "":
-		return selectEntriesFor, []any{signature, s.after, signature, s.upTo}
-	case p.CorrelationID != "":
-		return selectEntriesOf, []any{p.CorrelationID, s.after, p.CorrelationID, s.upTo}
-	}
-	return selectEntries, []any{s.after, s.upTo}
+		return use(e)
+	}, query, append(l.args, p.Limit)...)
 }
 
 // spanOf is the ids among which an entry must be. Times grow with the ids, so the bounds of the one are found among the other.

@@ -16,9 +16,9 @@ type Words struct {
 	Lock string
 	// InsertNew begins an INSERT that passes over rows whose key exists, IfNew ends it.
 	InsertNew, IfNew string
-	// Hints stand in statements that look up dead letters, for planners that would read another index: "by event" and "by cause"
-	// behind the table's name, "of event" and "of cause" for the condition itself, with the parameters of the usual one. "by key"
-	// stands behind the name of the table of events.
+	// Hints stand in statements for planners that would read another index: "by key", "by event" and "by cause" behind the table's
+	// name, and "by moves" where all causes are gone through; "of event" and "of cause" for the condition itself, with the parameters
+	// of the usual one.
 	Hints map[string]string
 	// Numbered is whether parameters are written as $1, $2 rather than as question marks.
 	Numbered bool
