@@ -73,11 +73,12 @@ func (c *call) writeBytes(status int, contentType string, body []byte) {
 	_, _ = c.w.Write(body) //nolint:gosec // built by html/template or encoding/json
 }
 
-// errorBody is the JSON of every error. Count is the present count of a DLQ that was to be erased, Imported what an import did
-// before it broke off.
+// errorBody is the JSON of every error. Count is the present count of what was to be erased and UpTo the id up to which it was counted,
+// Imported what an import did before it broke off.
 type errorBody struct {
 	Status string               `json:"status"`
 	Error  *asyncevents.Problem `json:"error"`
 	Count  *int64               `json:"count,omitempty"`
+	UpTo   int64                `json:"up_to,omitzero,string"`
 	*dlq.Imported
 }

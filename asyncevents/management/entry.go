@@ -24,7 +24,7 @@ var entryRoutes = routes{
 	{method: http.MethodGet, pattern: "api/queues/{queue}/entries", action: ActionView,
 		params: slices.Concat([]string{paramLimit, paramCursor}, filterParams), serve: listEntries},
 	{method: http.MethodDelete, pattern: "api/queues/{queue}/entries", action: ActionErase, audit: "erase",
-		params: slices.Concat([]string{paramConfirm}, filterParams), serve: eraseEntries},
+		params: slices.Concat([]string{paramConfirm, fieldDryRun}, filterParams), serve: eraseEntries},
 	{method: http.MethodGet, pattern: "api/queues/{queue}/entries/{id}", action: ActionView, serve: getEntry},
 	{method: http.MethodPost, pattern: "api/queues/{queue}/entries/{id}/retry", action: ActionRetry, audit: "retry",
 		serve: retryEntry},
@@ -192,6 +192,13 @@ func eraseEntries(c *call) (answer, error) {
 		return nil, err
 	}
 	c.noteFilter(filter)
+	dry, err := c.isDryRun()
+	if err != nil {
+		return nil, err
+	}
+	if dry {
+		return c.dryRunOf(c.dlq.Count(c.r.Context(), c.queue, filter))
+	}
 	confirm, err := c.confirmed(filter)
 	if err != nil {
 		return nil, err
@@ -227,8 +234,11 @@ func (c *call) confirmed(filter dlq.Filter) (int64, error) {
 		return 0, err
 	}
 	if text == "" {
-		count, _, err := c.dlq.Count(c.r.Context(), c.queue, filter)
-		return 0, errors.Join(err, &dlq.CountError{Present: count})
+		count, upTo, err := c.dlq.Count(c.r.Context(), c.queue, filter)
+		if err != nil {
+			return 0, err
+		}
+		return 0, &dlq.CountError{Present: count, UpTo: upTo}
 	}
 	confirm, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || confirm < 0 {

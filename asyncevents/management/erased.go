@@ -15,7 +15,7 @@ var erasedRoutes = routes{
 	{method: http.MethodGet, pattern: "api/queues/{queue}/erased", action: ActionView,
 		params: slices.Concat([]string{paramLimit, paramCursor}, filterParams), serve: listErased},
 	{method: http.MethodPost, pattern: "api/queues/{queue}/erased/restore", action: ActionErase, audit: "restore",
-		fields: filterFields, serve: restoreErased},
+		fields: slices.Concat([]string{fieldDryRun}, filterFields), serve: restoreErased},
 }
 
 func listErased(c *call) (answer, error) {
@@ -52,6 +52,13 @@ func restoreErased(c *call) (answer, error) {
 		return nil, err
 	}
 	c.noteFilter(filter)
+	dry, err := c.isDryRun()
+	if err != nil {
+		return nil, err
+	}
+	if dry {
+		return c.dryRunOf(c.dlq.CountErased(c.r.Context(), c.queue, filter))
+	}
 	restored, err := c.dlq.Restore(c.r.Context(), c.queue, filter)
 	c.row.Count = restored // also of a restoration that broke off
 	return jsonAnswer{http.StatusOK, restoredJSON{restored}}, err

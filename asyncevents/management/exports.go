@@ -26,7 +26,7 @@ var exportRoutes = routes{
 	{method: http.MethodGet, pattern: "api/queues/{queue}/exports", action: ActionView, params: []string{paramLimit},
 		serve: listExports},
 	{method: http.MethodPost, pattern: "api/queues/{queue}/exports", action: ActionExport, audit: "export",
-		fields: slices.Concat([]string{fieldFormat}, filterFields), serve: startExport},
+		fields: slices.Concat([]string{fieldFormat, fieldDryRun}, filterFields), serve: startExport},
 	{method: http.MethodGet, pattern: "api/exports/{id}", action: ActionView, serve: getExport},
 	{method: http.MethodDelete, pattern: "api/exports/{id}", action: ActionExport, audit: "export_delete",
 		serve: deleteExport},
@@ -85,6 +85,13 @@ func startExport(c *call) (answer, error) {
 	format, err := c.format()
 	if err != nil {
 		return nil, err
+	}
+	dry, err := c.isDryRun()
+	if err != nil {
+		return nil, err
+	}
+	if dry {
+		return c.dryRunOf(c.dlq.Count(c.r.Context(), c.queue, filter))
 	}
 	record, err := c.exports.Start(c.r.Context(),
 		export.StartParams{Queue: c.queue, Format: format, By: c.row.Actor, Filter: filter})

@@ -15,6 +15,7 @@ import (
 // What makes a filter, as parameters and as fields of a body. As a parameter an attribute is "path=value", and there may be several.
 const (
 	filterIDs           = "ids"
+	filterUpTo          = "up_to"
 	filterCorrelationID = "correlation_id"
 	filterSignature     = "signature"
 	filterError         = "error"
@@ -32,11 +33,11 @@ const (
 // filterParams are the parameters of a filter, filterFields the fields of a body with one.
 var (
 	filterParams = []string{
-		filterIDs, filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttribute,
+		filterIDs, filterUpTo, filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttribute,
 		filterJob, filterMinRedrives, filterMaxRedrives, filterFrom, filterTo,
 	}
 	filterFields = []string{
-		filterIDs, filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttributes,
+		filterIDs, filterUpTo, filterCorrelationID, filterSignature, filterError, filterText, filterAction, filterAttributes,
 		filterJob, filterMinRedrives, filterMaxRedrives, filterFrom, filterTo,
 	}
 )
@@ -48,6 +49,9 @@ func filterOf(params url.Values) (f dlq.Filter, err error) {
 		Text: params.Get(filterText), Action: params.Get(filterAction), Job: params.Get(filterJob),
 	}
 	if f.IDs, err = idsOf(params); err != nil {
+		return f, err
+	}
+	if f.UpTo, err = boundOf(params); err != nil {
 		return f, err
 	}
 	for _, pair := range params[filterAttribute] {
@@ -89,6 +93,19 @@ func idsOf(params url.Values) (ids dlq.IDs, err error) {
 		return nil, newSelectionProblem()
 	}
 	return ids, nil
+}
+
+// boundOf is the largest id that is meant, 0 where that is not asked for. No filter means nothing at all: 0 is refused.
+func boundOf(params url.Values) (int64, error) {
+	text := params.Get(filterUpTo)
+	if text == "" {
+		return 0, nil
+	}
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 {
+		return 0, newMalformedProblem("Parameter 'up_to' must be the id of an entry")
+	}
+	return id, nil
 }
 
 func numberOf(params url.Values, name string) (*int, error) {
@@ -159,11 +176,14 @@ func (c *call) bodyFilter() (f dlq.Filter, err error) {
 		return f, fmt.Errorf("management: encode a filter: %w", err)
 	}
 	if f, err = dlq.ParseCriteria(string(text)); err != nil {
-		return f, newMalformedProblem("The filter's fields must be texts, 'ids' an array of texts, the redrives numbers, 'from' and 'to' times, " +
+		return f, newMalformedProblem("The filter's fields must be texts, 'ids' an array of texts, 'up_to' the text of a number, the redrives numbers, 'from' and 'to' times, " +
 			"and 'attributes' an object of texts")
 	}
 	if _, named := own[filterIDs]; named && len(f.IDs) == 0 {
 		return f, newSelectionProblem()
+	}
+	if _, bounded := own[filterUpTo]; bounded && f.UpTo < 1 {
+		return f, newMalformedProblem("Field 'up_to' must be the id of an entry")
 	}
 	return f, nil
 }

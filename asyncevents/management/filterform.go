@@ -27,6 +27,7 @@ var (
 		{Name: filterMaxRedrives, Label: "Redrives, at most", Example: "2"},
 		{Name: filterFrom, Label: "Created from, UTC", Example: "2006-01-02T15:04:05Z"},
 		{Name: filterTo, Label: "Created before, UTC", Example: "2006-01-02T15:04:05Z"},
+		{Name: filterUpTo, Label: "ID, at most", Example: "17"},
 	}
 	payloadForm = []filterField{
 		{Name: filterText, Label: "Any text", Example: "in payload or error"},

@@ -72,7 +72,7 @@ func flashOf(params url.Values) *flash {
 }
 
 // leadBack leads a browser from a form to the page where it shows the flash of that code, under the filter that was set there. What was
-// selected and is done is not selected any more.
+// selected and is done is not selected any more, and what was bounded by an id, so that it was the set that was shown, is shown anew.
 func (c *call) leadBack(code string) answer {
 	page := strings.ReplaceAll(c.route.back, "{queue}", url.PathEscape(c.queue))
 	params := url.Values{paramFlash: {code}}
@@ -81,7 +81,7 @@ func (c *call) leadBack(code string) answer {
 	}
 	if err := c.r.ParseForm(); err == nil {
 		for _, name := range filterParams {
-			if name == filterIDs && code == c.route.done {
+			if name == filterIDs && code == c.route.done || name == filterUpTo {
 				continue
 			}
 			for _, value := range c.r.PostForm[name] {

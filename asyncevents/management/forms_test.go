@@ -52,31 +52,34 @@ func TestFilteredSetIsCountedAndErased(t *testing.T) {
 	b := newBundle(t, nil)
 	b.addFound()
 	page := b.do(http.MethodGet, "queues/events?error=account", "").text
-	assert.Contains(t, page, `href="../queues/events?count=1&amp;error=account"`)
+	assert.Contains(t, page, "<b>3</b> of 6 entries.", "all of them are on this page")
+	assert.Contains(t, page, `href="../queues/events?count=1&amp;error=account#erase"`)
 	assert.NotContains(t, page, `id="erase"`, "nobody erases what was not counted")
 	page = b.do(http.MethodGet, "queues/events?count=1&error=account", "").text
 	assert.Contains(t, page, "<b>3</b> of 6 entries.")
 	assert.Contains(t, page, "Type the number of entries, 3, to erase them")
 	assert.Contains(t, page, `<input type="hidden" name="error" value="account">`)
+	assert.Contains(t, page, `<input type="hidden" name="up_to" value="6">`)
 
 	assert.NotContains(t, b.do(http.MethodGet, "queues/events?count=1&error=nothing", "").text, `id="erase"`, "there is nothing to erase")
 
-	form := url.Values{filterError: {"account"}, "confirm": {"6"}}
+	b.addEntry(dlq.Entry{MessageID: "late", Failure: dlq.Failure{Message: "account 4 closed"}, Payload: []byte("{}")})
+	form := url.Values{filterError: {"account"}, filterUpTo: {"6"}, "confirm": {"6"}}
 	got := b.submit("queues/events/erase", form)
 	assert.Equal(t, "../../queues/events?error=account&flash=203531", got.Header().Get("Location"))
-	assert.EqualValues(t, 6, b.depth())
+	assert.EqualValues(t, 7, b.depth())
 	form.Set("confirm", "3")
 	b.submit("queues/events/erase", form)
-	assert.EqualValues(t, 3, b.depth())
+	assert.EqualValues(t, 4, b.depth(), "what came in after the page was made stays")
 
 	page = b.do(http.MethodGet, "queues/events/erased", "").text
 	assert.Contains(t, page, "</code> account 2 closed")
 	assert.NotContains(t, page, "host 10.0.0.1")
 	got = b.submit("queues/events/erased/restore", url.Values{filterError: {"account 2"}})
 	assert.Equal(t, "../../../queues/events/erased?error=account+2&flash=restored", got.Header().Get("Location"))
-	assert.EqualValues(t, 4, b.depth())
+	assert.EqualValues(t, 5, b.depth())
 	b.submit("queues/events/erased/restore", nil)
-	assert.EqualValues(t, 6, b.depth())
+	assert.EqualValues(t, 7, b.depth())
 	assert.Contains(t, b.do(http.MethodGet, "queues/events/erased", "").text, "Nothing that was erased is kept.")
 }
 

@@ -165,6 +165,7 @@ func (c *call) jobList() (jobList, error) {
 type dryRunJSON struct {
 	DryRun bool  `json:"dry_run"`
 	Count  int64 `json:"count"`
+	UpTo   int64 `json:"up_to,omitzero,string"`
 }
 
 func startJob(c *call) (answer, error) {
@@ -191,10 +192,14 @@ func startJob(c *call) (answer, error) {
 	return jsonAnswer{http.StatusAccepted, c.shownJob(job)}, nil
 }
 
-// isDryRun is whether the call only asks for a count.
+// isDryRun is whether the call only asks what it would do: a field says so, or a parameter of those that know no fields.
 func (c *call) isDryRun() (dry bool, err error) {
-	if raw, ok := c.fields[fieldDryRun]; ok && json.Unmarshal(raw, &dry) != nil {
-		return false, newMalformedProblem("Field 'dry_run' must be true or false")
+	raw, ok := c.fields[fieldDryRun]
+	if slices.Contains(c.route.params, fieldDryRun) {
+		raw, ok = jsontext.Value(c.r.URL.Query().Get(fieldDryRun)), c.r.URL.Query().Has(fieldDryRun)
+	}
+	if ok && json.Unmarshal(raw, &dry) != nil {
+		return false, newMalformedProblem("'dry_run' must be true or false")
 	}
 	return dry, nil
 }
@@ -210,9 +215,14 @@ func (c *call) dryRun(filter dlq.Filter) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	count, _, err := c.dlq.Bound(c.r.Context(), c.queue, criteria)
+	count, upTo, err := c.dlq.Bound(c.r.Context(), c.queue, criteria)
+	return c.dryRunOf(count, upTo, err)
+}
+
+// dryRunOf answers a dry run with how many entries are meant, and the id that bounds them.
+func (c *call) dryRunOf(count, upTo int64, err error) (answer, error) {
 	c.noteDryRun(count)
-	return jsonAnswer{http.StatusOK, dryRunJSON{true, count}}, err
+	return jsonAnswer{http.StatusOK, dryRunJSON{true, count, upTo}}, err
 }
 
 // jobForm is the fields of a job as a page's form fills them in, in which empty ones are none.

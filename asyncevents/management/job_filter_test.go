@@ -30,8 +30,8 @@ func TestJobOfFilter(t *testing.T) {
 	_, err := b.backend.Jobs.Job(t.Context(), "events")
 	got := b.do(http.MethodPost, jobPath, `{"error":"account","dry_run":true}`)
 	assert.Equal(t, http.StatusOK, got.Code)
-	assert.JSONEq(t, `{"dry_run":true,"count":3}`, got.text)
-	assert.JSONEq(t, `{"dry_run":true,"count":6}`, b.do(http.MethodPost, jobPath, `{"dry_run":true}`).text)
+	assert.JSONEq(t, `{"dry_run":true,"count":3,"up_to":"6"}`, got.text)
+	assert.JSONEq(t, `{"dry_run":true,"count":6,"up_to":"6"}`, b.do(http.MethodPost, jobPath, `{"dry_run":true}`).text)
 	_, after := b.backend.Jobs.Job(t.Context(), "events")
 	require.Equal(t, err, after, "nothing was started")
 

@@ -59,8 +59,8 @@ type queueView struct {
 	queueStanding
 	Groups []dlq.Group
 	Filter filterView
-	// Counted is how many entries the filter means, where that was asked for.
-	Counted *int64
+	// Counted is the entries that the filter means, where it was asked for their number; nil otherwise. All need no asking.
+	Counted *countedSet
 	// Next is the relative URL of the page after this one.
 	Next    string
 	Page    dlq.Page
@@ -69,16 +69,8 @@ type queueView struct {
 	Quarantine int
 }
 
-// Erasable is how many entries can be erased here: what the filter means only once it was counted.
-func (v queueView) Erasable() int64 {
-	switch {
-	case v.Counted != nil:
-		return *v.Counted
-	case v.Filter.Filtered:
-		return 0
-	}
-	return v.Depth
-}
+// countedSet is how many entries there were up to an id: what is confirmed means those, whatever comes in meanwhile.
+type countedSet struct{ Count, UpTo int64 }
 
 func queuePage(c *call) (answer, error) {
 	status, err := c.queueStatus(c.r.Context(), c.queue)
@@ -99,7 +91,7 @@ func queuePage(c *call) (answer, error) {
 		return nil, err
 	}
 	view.Next = c.nextPage(view.Filter, page.NextCursor)
-	if view.Counted, err = c.counted(); err != nil {
+	if view.Counted, err = c.counted(view.Filter.Filtered); err != nil {
 		return nil, err
 	}
 	if view.Quarantine, err = c.quarantine(); err != nil {
@@ -108,17 +100,17 @@ func queuePage(c *call) (answer, error) {
 	return c.page(http.StatusOK, "queue", queueTitle(c.queue), view), nil
 }
 
-// counted is how many entries the page's filter means, nil unless that is asked for: it may mean to read the whole DLQ.
-func (c *call) counted() (*int64, error) {
-	if !c.r.URL.Query().Has(paramCount) {
+// counted is the entries that the page's filter means, nil for one that nobody asked to count: it may mean to read the whole DLQ.
+func (c *call) counted(filtered bool) (*countedSet, error) {
+	if filtered && !c.r.URL.Query().Has(paramCount) {
 		return nil, nil //nolint:nilnil // nobody asked
 	}
 	filter, err := c.filter()
 	if err != nil {
 		return nil, err
 	}
-	count, _, err := c.dlq.Count(c.r.Context(), c.queue, filter)
-	return &count, err
+	count, upTo, err := c.dlq.Count(c.r.Context(), c.queue, filter)
+	return &countedSet{count, upTo}, err
 }
 
 func (h *handler) queueList(ctx context.Context) (queueList, error) {

@@ -19,8 +19,11 @@ func (c *call) refuse(err error) answer {
 	}
 	c.setErrorHeaders(problem, err)
 	if c.isAPI() {
-		return jsonAnswer{problem.HTTPStatus, errorBody{Status: "error", Error: problem, Count: presentCount(err),
-			Imported: importedBefore(err)}}
+		body := errorBody{Status: "error", Error: problem, Imported: importedBefore(err)}
+		if count, ok := errors.AsType[*dlq.CountError](err); ok {
+			body.Count, body.UpTo = &count.Present, count.UpTo
+		}
+		return jsonAnswer{problem.HTTPStatus, body}
 	}
 	if code := strconv.Itoa(problem.Code); c.route != nil && c.route.back != "" && flashes[code].Text != "" {
 		return c.leadBack(code)
@@ -43,12 +46,4 @@ func (c *call) pattern() string {
 		return ""
 	}
 	return c.route.pattern
-}
-
-// presentCount is how many entries there are, when an erasure was refused.
-func presentCount(err error) *int64 {
-	if count, ok := errors.AsType[*dlq.CountError](err); ok {
-		return &count.Present
-	}
-	return nil
 }

@@ -19,7 +19,7 @@ func TestSelected(t *testing.T) {
 	assert.Equal(t, []string{"account 1 closed", "account 3 closed"}, b.shown("ids="+ids[5]+"&ids="+ids[1]))
 	assert.Equal(t, []string{"account 3 closed"}, b.shown("ids="+ids[5]+"&ids="+ids[1]+"&action=use"))
 	body := `{"ids":["` + ids[5] + `","` + ids[1] + `"],"dry_run":true}`
-	assert.JSONEq(t, `{"dry_run":true,"count":2}`, b.do(http.MethodPost, jobPath, body).text)
+	assert.JSONEq(t, `{"dry_run":true,"count":2,"up_to":"6"}`, b.do(http.MethodPost, jobPath, body).text)
 	got := b.do(http.MethodDelete, "api/queues/events/entries?confirm=6&ids="+ids[0], "")
 	assert.Equal(t, http.StatusConflict, got.Code)
 	got = b.do(http.MethodDelete, "api/queues/events/entries?confirm=1&ids="+ids[0], "")

@@ -41,7 +41,8 @@ func TestRedactorDecidesWhatIsShown(t *testing.T) {
 	}
 	for name, text := range b.shows() {
 		assert.NotContains(t, text, "4111", name)
-		assert.NotContains(t, text, "hidden", name)
+		assert.NotContains(t, text, ">hidden<", name)
+		assert.NotContains(t, text, "payload_hidden", name)
 		assert.Regexp(t, `"card":"<s>\*"|&#34;card&#34;: ?&#34;&lt;s&gt;\*&#34;`, text, name)
 	}
 	assert.Empty(t, b.log.String())

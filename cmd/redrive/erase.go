@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -14,8 +16,8 @@ import (
 var eraseCommand = command{
 	name: "erase", args: "QUEUE", least: 1, most: 1, about: "Erase the entries of a DLQ",
 	details: "It erases what matches, or everything, of what is there when the call comes in. On a terminal it asks for the number\n" +
-		"of entries to be typed; a script gives it with -confirm, from a -dry-run. When the number is another one by then,\n" +
-		"nothing is erased. It waits as long as the service takes; interrupting it may leave it half done.",
+		"of entries to be typed; a script gives it with -confirm, and with -up-to what a -dry-run says, so that it means those\n" +
+		"entries and none that came in since. When the number is another one by then, nothing is erased. It waits as long as the service takes; interrupting it may leave it half done.",
 	prepare: func(f *flag.FlagSet) action {
 		e := erasing{confirm: unconfirmed}
 		e.which.register(f)
@@ -25,6 +27,13 @@ var eraseCommand = command{
 				err = errors.New("it must be a number of entries")
 			}
 			return err
+		})
+		f.Func("up-to", "erase nothing with a larger `id`: what a -dry-run counted, as it says", func(text string) error {
+			if id, err := strconv.ParseInt(text, 10, 64); err != nil || id < 1 {
+				return errors.New("it must be the id of an entry") // an empty one would select everything
+			}
+			e.upTo = text
+			return nil
 		})
 		return func(ctx context.Context, s *session, args []string) error {
 			e.session, e.queue = s, args[0]
@@ -41,51 +50,86 @@ type erasing struct {
 	*session
 	queue   string
 	which   filter
+	upTo    string
 	confirm int64
 	dry     bool
+}
+
+// counted is how many entries would be erased, and the id up to which they were counted.
+type counted struct {
+	dryRun
+	UpTo string `json:"up_to,omitempty"`
 }
 
 func (e *erasing) run(ctx context.Context) error {
 	if err := e.which.check("erase"); err != nil {
 		return err
 	}
-	if e.confirm == unconfirmed || e.dry {
-		count, err := e.count(ctx)
-		if err != nil {
-			return err
-		}
-		if e.dry {
-			return e.showCount(count, e.queue, &e.which, "be erased")
-		}
-		if count == 0 {
-			return newNothing(e.which.entries(0) + " in the DLQ of " + e.queue)
-		}
-		if err := e.ask(ctx, count); err != nil {
-			return err
-		}
-		e.confirm = count
+	if e.confirm != unconfirmed && !e.dry {
+		return e.erase(ctx)
 	}
+	found, raw, err := e.count(ctx)
+	if err != nil {
+		return err
+	}
+	if e.dry {
+		return e.show(found, raw)
+	}
+	if found.Count == 0 {
+		return newNothing(e.which.entries(0) + " in the DLQ of " + e.queue)
+	}
+	if err := e.ask(ctx, found); err != nil {
+		return err
+	}
+	e.confirm, e.upTo = found.Count, found.UpTo
 	return e.erase(ctx)
 }
 
-// count asks how many entries would be erased: a call without a confirmation is refused with their number.
-func (e *erasing) count(ctx context.Context) (int64, error) {
-	raw, err := e.client.call(ctx, entriesRequest(http.MethodDelete, e.queue, e.which.query()))
-	if p, ok := errors.AsType[*problem](err); ok && p.Reason.Code == codeCountDiffers && p.Count != nil {
-		return *p.Count, nil
+// query is the filter of what is to be erased.
+func (e *erasing) query() url.Values {
+	query := e.which.query()
+	if e.upTo != "" {
+		query.Set("up_to", e.upTo)
 	}
-	if err == nil {
-		err = &failure{code: exitFailed, what: "the server should have asked for a confirmation; it said " + string(raw),
-			advice: "look at what is still there"}
-	}
-	return 0, err
+	return query
 }
 
+// count asks how many entries would be erased.
+func (e *erasing) count(ctx context.Context) (found counted, raw json.RawMessage, err error) {
+	query := e.query()
+	query.Set("dry_run", "true")
+	raw, err = e.client.call(ctx, entriesRequest(http.MethodDelete, e.queue, query))
+	if err != nil {
+		return found, nil, err
+	}
+	if found, err = decode[counted](raw); err == nil && !found.DryRun {
+		err = &failure{code: exitFailed, what: "the server should only have counted; it said " + string(raw),
+			advice: "look at what is still there"}
+	}
+	return found, raw, err
+}
+
+// show says how many entries would be erased, and how to say that those are meant.
+func (e *erasing) show(found counted, raw json.RawMessage) error {
+	if e.json() && found.Count > 0 {
+		return e.printJSON(raw)
+	}
+	if err := e.showCount(found.Count, e.queue, &e.which, "be erased"); err != nil {
+		return err
+	}
+	e.say("%s means these", found.flags())
+	return nil
+}
+
+// flags confirm what was counted.
+func (c counted) flags() string { return fmt.Sprintf("-confirm %d -up-to %s", c.Count, c.UpTo) }
+
 // ask has the count typed. Only a person can: what is piped in may be meant for something else.
-func (e *erasing) ask(ctx context.Context, count int64) error {
+func (e *erasing) ask(ctx context.Context, found counted) error {
+	count := found.Count
 	if !isTerminal(e.stdin) {
 		return &failure{code: exitRefused, what: fmt.Sprintf("%s would be erased, and nobody confirmed it; nothing was erased",
-			e.which.entries(count)), advice: fmt.Sprintf("-confirm %d confirms it", count)}
+			e.which.entries(count)), advice: found.flags() + " confirms it"}
 	}
 	_, _ = fmt.Fprint(e.stderr, plain(fmt.Sprintf("%s in the DLQ of %s will be erased. Type %d to go on: ",
 		e.which.entries(count), e.queue, count)))
@@ -123,7 +167,7 @@ func (e *erasing) readLine(ctx context.Context) (string, error) {
 }
 
 func (e *erasing) erase(ctx context.Context) error {
-	query := e.which.query()
+	query := e.query()
 	query.Set("confirm", strconv.FormatInt(e.confirm, 10))
 	r := entriesRequest(http.MethodDelete, e.queue, query)
 	r.long = true
