@@ -86,7 +86,7 @@ measure:
 	$(BENCH) -bench CallbacksBesideDead -benchtime $(BENCH_PEERS)x -count $(BENCH_COUNT) .
 	$(BENCH) -bench Pickup -benchtime 200x -count $(BENCH_COUNT) .
 	$(BENCH) -bench 'HTTP|Replicas' -benchtime 1x -count $(BENCH_COUNT) .
-	$(BENCH) -bench 'Memory|DLQ|Pages|Delayed|Waiting|Forgetting' -benchtime 1x .
+	$(BENCH) -bench 'Memory|DLQ|Finding|Pages|Delayed|Waiting|Forgetting' -benchtime 1x .
 	$(GO) test ./asyncevents -run '^$$' -bench Strictness -benchtime 1x
 
 quickstart: ## run the example server

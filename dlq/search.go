@@ -34,7 +34,8 @@ type search struct {
 	after int64 // the id up to which the search has looked
 	done  bool  // there is nothing after that
 
-	piece int // how many entries to read next where they are read whole
+	whole bool // entries are read whole
+	piece int  // how many to read next if so
 	// entries and bytes of payloads were read for this answer, which is due at a time.
 	entries, bytes int
 	due            time.Time
@@ -48,7 +49,10 @@ func newSearch(queue string, filter *Filter, after, upTo int64) (*search, error)
 	if err := filter.check(); err != nil {
 		return nil, err
 	}
-	return &search{matcher: newMatcher(filter), queue: queue, after: after, upTo: lower(upTo, filter.UpTo), piece: wholePiece}, nil
+	return &search{
+		matcher: newMatcher(filter), queue: queue, after: after, upTo: lower(upTo, filter.UpTo),
+		whole: filter.ReadsPayloads(), piece: wholePiece,
+	}, nil
 }
 
 // check returns ErrBadFilter with the faults of a filter.
@@ -114,8 +118,9 @@ func (m *Manager) findWhole(ctx context.Context, s *search, limit int) ([]Entry,
 		return nil, err
 	}
 	defer leave()
+	s.whole = s.whole || s.filter.isLookup() // everything that is read is handed out
 	found, err := m.findNow(ctx, s, limit)
-	if err != nil || s.filter.ReadsPayloads() {
+	if err != nil || s.whole {
 		return found, err
 	}
 	return m.load(ctx, s, found)
@@ -202,10 +207,10 @@ func (m *Manager) look(ctx context.Context, s *search, limit int) (found []Entry
 // next is what to ask the store for: a chunk, and one more, which tells whether there is anything behind it.
 func (s *search) next(limit int) (params ListParams, chunk int) {
 	params = s.filter.lookup()
-	params.Queue, params.After, params.UpTo, params.Brief = s.queue, s.after, s.upTo, !s.filter.ReadsPayloads()
-	chunk = s.piece
-	if params.Brief {
-		chunk = lookChunk
+	params.Queue, params.After, params.UpTo, params.Brief = s.queue, s.after, s.upTo, !s.whole
+	chunk = lookChunk
+	if s.whole {
+		chunk = s.piece
 	}
 	if s.filter.isLookup() {
 		chunk = min(chunk, limit)
