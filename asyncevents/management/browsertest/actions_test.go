@@ -80,7 +80,8 @@ func (tb *tab) edits(s *site, queue string) {
 func (tb *tab) filters(s *site, queue string) {
 	depth := s.depth(queue)
 	tb.visit("queues/" + queue + "?error=account+5+is")
-	tb.click("Count them", "1 of "+strconv.FormatInt(depth, 10)+" entries.")
+	tb.sees("1 of " + strconv.FormatInt(depth, 10) + " entries.")
+	tb.click("Erase them…", "Type the number of entries, 1, to erase them")
 	tb.click("Export what the filter finds", "The export was started.")
 	tb.visit("exports")
 	tb.sees("completed")
