@@ -54,12 +54,15 @@ func acceptMany(t *testing.T, s *asyncevents.Service, prefix string, n int, more
 	t.Helper()
 	ids := make([]string, n)
 	var accepting sync.WaitGroup
+	callers := make(chan struct{}, 128) // all at once would outlast the patience of Accept on a busy machine
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%s%d", prefix, i)
 		body := fmt.Sprintf(`{"correlation_id":%q%s}`, ids[i], more(i))
+		callers <- struct{}{}
 		accepting.Go(func() {
 			_, err := s.Accept(context.Background(), asyncevents.Submission{Body: []byte(body)})
 			assert.NoError(t, err)
+			<-callers
 		})
 	}
 	accepting.Wait()
