@@ -3,7 +3,6 @@ package management
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/redrive-go/redrive/asyncevents"
@@ -109,13 +108,5 @@ func (c *call) auditList() (auditList, error) {
 
 // before is the id that rows have to be below; 0 for all.
 func (c *call) before() (int64, error) {
-	text := c.r.URL.Query().Get(paramBefore)
-	if text == "" {
-		return 0, nil
-	}
-	id, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || id < 1 {
-		return 0, newMalformedProblem("Parameter 'before' must be the id of an audit row")
-	}
-	return id, nil
+	return idOf(c.r.URL.Query(), paramBefore, "an audit row")
 }

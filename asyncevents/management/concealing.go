@@ -56,16 +56,19 @@ func (c *call) unlessConcealed(text string) string {
 
 // shownJob is how a retry job stands, as the sender may see it.
 func (c *call) shownJob(job retry.Job) jobStatus {
-	job.Options.Criteria = c.shownCriteria(job.Options.Criteria)
-	return c.jobStatus(c.r.Context(), job)
+	return c.shownStatus(c.jobStatus(c.r.Context(), job))
+}
+
+func (c *call) shownStatus(status jobStatus) jobStatus {
+	status.Options.Criteria = c.shownCriteria(status.Options.Criteria)
+	status.Filter = json.RawMessage(status.Options.Criteria)
+	return status
 }
 
 // shownQueue is how a DLQ stands, as the sender may see it.
 func (c *call) shownQueue(status queueStatus) queueStatus {
 	if status.RetryJob != nil {
-		shown := *status.RetryJob
-		shown.Options.Criteria = c.shownCriteria(shown.Options.Criteria)
-		shown.Filter = json.RawMessage(shown.Options.Criteria)
+		shown := c.shownStatus(*status.RetryJob)
 		status.RetryJob = &shown
 	}
 	return status

@@ -9,7 +9,6 @@ import (
 	"strconv"
 
 	"github.com/redrive-go/redrive/dlq"
-	"github.com/redrive-go/redrive/export"
 )
 
 var entryRoutes = routes{
@@ -187,12 +186,7 @@ type erasedJSON struct {
 }
 
 func eraseEntries(c *call) (answer, error) {
-	filter, err := c.filter()
-	if err != nil {
-		return nil, err
-	}
-	c.noteFilter(filter)
-	dry, err := c.isDryRun()
+	filter, dry, err := c.asked()
 	if err != nil {
 		return nil, err
 	}
@@ -211,17 +205,14 @@ func eraseEntries(c *call) (answer, error) {
 	return jsonAnswer{http.StatusOK, erasedJSON{erased}}, err
 }
 
-// maxRunning is how many of the newest exports are looked at for one that is still being written.
-const maxRunning = 100
-
 // notExporting refuses to erase what somebody is just having written to a file: who exports and then erases means to
 // keep the file.
 func (c *call) notExporting() error {
-	records, err := c.exports.List(c.r.Context(), c.queue, maxRunning)
+	running, err := c.running(c.r.Context(), c.queue)
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(records, func(r export.Record) bool { return r.State == export.StateRunning }) {
+	if len(running) > 0 {
 		return newConflictProblem(CodeExportRunning, "An export of this DLQ is being written; erase when it is complete")
 	}
 	return nil

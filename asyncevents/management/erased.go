@@ -47,12 +47,7 @@ type restoredJSON struct {
 }
 
 func restoreErased(c *call) (answer, error) {
-	filter, err := c.filter()
-	if err != nil {
-		return nil, err
-	}
-	c.noteFilter(filter)
-	dry, err := c.isDryRun()
+	filter, dry, err := c.asked()
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package management
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -88,7 +87,7 @@ func eventPage(c *call) (answer, error) {
 		return c.page(http.StatusOK, "event", "Find an event", eventView{}), nil
 	}
 	status, err := c.eventStatus(id)
-	if problem := new(asyncevents.Problem); errors.As(err, &problem) && problem.HTTPStatus == http.StatusNotFound {
+	if problem, ok := errors.AsType[*asyncevents.Problem](err); ok && problem.HTTPStatus == http.StatusNotFound {
 		return c.page(http.StatusOK, "event", "Find an event", eventView{Asked: id}), nil
 	}
 	if err != nil {
@@ -126,26 +125,26 @@ func (c *call) eventStatus(id string) (eventStatus, error) {
 func (c *call) heldOf(status *eventStatus) (held []dlq.Entry, err error) {
 	query := dlq.Query{Filter: dlq.Filter{CorrelationID: status.CorrelationID}, Limit: maxHeld}
 	for _, queue := range queueNames {
-		for erased, list := range map[bool]func(context.Context, string, dlq.Query) (dlq.Page, error){
-			false: c.dlq.List, true: c.dlq.Erased,
-		} {
-			page, err := list(c.r.Context(), queue, query)
-			if err != nil {
-				return nil, err
-			}
-			for _, entry := range page.Entries {
-				status.Entries = append(status.Entries, heldEntry{queue, entry.ID, entry.CreatedAt.UTC(), erased})
-				entry.Queue = queue
-				held = append(held, entry)
-			}
+		standing, err := c.dlq.List(c.r.Context(), queue, query)
+		if err != nil {
+			return nil, err
+		}
+		erased, err := c.dlq.Erased(c.r.Context(), queue, query)
+		if err != nil {
+			return nil, err
+		}
+		for i, entry := range slices.Concat(standing.Entries, erased.Entries) {
+			status.Entries = append(status.Entries, heldEntry{queue, entry.ID, entry.CreatedAt.UTC(), i >= len(standing.Entries)})
+			entry.Queue = queue
+			held = append(held, entry)
 		}
 	}
 	return held, nil
 }
 
-// recordOf is what dead letters know of their event, for one without a record.
+// recordOf is what dead letters know of their event, for one without a record: of several the first that stands.
 func recordOf(held []dlq.Entry) (record asyncevents.Record) {
-	for _, entry := range held {
+	for _, entry := range slices.Backward(held) {
 		var ended time.Time
 		if n := len(entry.Attempts); n > 0 {
 			ended = entry.Attempts[n-1].EndedAt()

@@ -122,6 +122,25 @@ func TestTimelineOfACallbackWithoutARecord(t *testing.T) {
 	assert.Equal(t, append(want, "callbacks erased ", "callbacks actionerase alice"), happenings(status))
 }
 
+// Of what stands and what was erased of an event, what stands comes first, and says how it went.
+func TestTimelineOfWhatStandsBesideWhatWasErased(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, nil)
+	failed := func(n int) {
+		b.addEntry(dlq.Entry{MessageID: "e", Payload: []byte("{}"), Attempts: retry.History{{Number: n, StartedAt: time.Now(), Error: "boom"}}})
+	}
+	failed(1)
+	require.Equal(t, http.StatusOK, b.do(http.MethodDelete, "api/queues/events/entries?confirm=1", "").Code)
+	failed(2)
+	for range 20 {
+		status := decode[eventStatus](t, b.do(http.MethodGet, "api/events/e", ""))
+		require.Len(t, status.Entries, 2)
+		assert.False(t, status.Entries[0].Erased)
+		assert.True(t, status.Entries[1].Erased)
+		assert.Equal(t, 2, status.Attempts)
+	}
+}
+
 // What was done to many entries at once may have been done to this one.
 func TestTimelineHasWhatWasDoneToMany(t *testing.T) {
 	t.Parallel()

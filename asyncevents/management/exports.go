@@ -78,15 +78,11 @@ func (c *call) export() (export.Record, error) {
 }
 
 func startExport(c *call) (answer, error) {
-	filter, err := c.filter()
+	filter, dry, err := c.asked()
 	if err != nil {
 		return nil, err
 	}
 	format, err := c.format()
-	if err != nil {
-		return nil, err
-	}
-	dry, err := c.isDryRun()
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +92,6 @@ func startExport(c *call) (answer, error) {
 	record, err := c.exports.Start(c.r.Context(),
 		export.StartParams{Queue: c.queue, Format: format, By: c.row.Actor, Filter: filter})
 	c.row.Target = record.ID
-	c.noteFilter(filter)
 	return jsonAnswer{http.StatusAccepted, c.shownExport(record)}, err
 }
 

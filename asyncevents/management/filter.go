@@ -51,7 +51,7 @@ func filterOf(params url.Values) (f dlq.Filter, err error) {
 	if f.IDs, err = idsOf(params); err != nil {
 		return f, err
 	}
-	if f.UpTo, err = boundOf(params); err != nil {
+	if f.UpTo, err = idOf(params, filterUpTo, "an entry"); err != nil {
 		return f, err
 	}
 	for _, pair := range params[filterAttribute] {
@@ -95,15 +95,15 @@ func idsOf(params url.Values) (ids dlq.IDs, err error) {
 	return ids, nil
 }
 
-// boundOf is the largest id that is meant, 0 where that is not asked for. No filter means nothing at all: 0 is refused.
-func boundOf(params url.Values) (int64, error) {
-	text := params.Get(filterUpTo)
+// idOf is a parameter that bounds ids, 0 where it is not given; 0 itself would mean nothing at all, and is refused.
+func idOf(params url.Values, name, of string) (int64, error) {
+	text := params.Get(name)
 	if text == "" {
 		return 0, nil
 	}
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id < 1 {
-		return 0, newMalformedProblem("Parameter 'up_to' must be the id of an entry")
+		return 0, newMalformedProblem(fmt.Sprintf("Parameter '%s' must be the id of %s", name, of))
 	}
 	return id, nil
 }
@@ -140,14 +140,18 @@ func (c *call) filter() (dlq.Filter, error) {
 	if err == nil && f.ReadsPayloads() && !c.seesPayloads() {
 		err = newHiddenProblem("searched: 'q', 'action' and attributes")
 	}
+	if err == nil {
+		c.meant, err = f.Criteria()
+	}
 	return f, err
 }
 
-// noteFilter has the audit log say which entries an action was about.
-func (c *call) noteFilter(f dlq.Filter) {
-	if criteria, err := f.Criteria(); err == nil {
-		c.meant = criteria
+// asked is which entries an action is about, and whether the call only asks how many those are.
+func (c *call) asked() (f dlq.Filter, dry bool, err error) {
+	if f, err = c.filter(); err == nil {
+		dry, err = c.isDryRun()
 	}
+	return f, dry, err
 }
 
 func (c *call) readFilter() (dlq.Filter, error) {

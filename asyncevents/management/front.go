@@ -95,7 +95,7 @@ func (h *handler) standing(ctx context.Context) (s standing, err error) {
 		}
 		s.Queues = append(s.Queues, queue)
 	}
-	s.Running, err = h.running(ctx)
+	s.Running, err = h.running(ctx, "")
 	return s, err
 }
 
@@ -112,9 +112,12 @@ func (h *handler) recent(ctx context.Context, queue string) (r recent, err error
 	return r, err
 }
 
-// running is the exports that are being written.
-func (h *handler) running(ctx context.Context) (running []export.Record, err error) {
-	records, err := h.exports.List(ctx, "", maxRunning)
+// maxRunning is how many of the newest exports are looked at for those that are still being written.
+const maxRunning = 100
+
+// running is the exports of a DLQ that are being written; of all where queue is "".
+func (h *handler) running(ctx context.Context, queue string) (running []export.Record, err error) {
+	records, err := h.exports.List(ctx, queue, maxRunning)
 	for _, r := range records {
 		if r.State == export.StateRunning {
 			running = append(running, r)

@@ -12,7 +12,6 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/redrive-go/redrive/dlq"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -169,26 +168,22 @@ type dryRunJSON struct {
 }
 
 func startJob(c *call) (answer, error) {
-	filter, err := c.filter()
+	_, dry, err := c.asked()
 	if err != nil {
 		return nil, err
 	}
-	dry, err := c.isDryRun()
-	if err != nil {
-		return nil, err
-	}
-	options, err := c.jobOptions(filter)
+	options, err := c.jobOptions()
 	if err != nil {
 		return nil, err
 	}
 	if dry {
-		return c.dryRun(filter)
+		return c.dryRun(options.Criteria)
 	}
 	job, err := c.jobs.Start(c.r.Context(), c.queue, c.row.Actor, options)
 	if err != nil {
 		return nil, err
 	}
-	c.row.Target, c.row.Count, c.meant = job.ID, job.Total, options.Criteria
+	c.row.Target, c.row.Count = job.ID, job.Total
 	return jsonAnswer{http.StatusAccepted, c.shownJob(job)}, nil
 }
 
@@ -207,11 +202,8 @@ func (c *call) isDryRun() (dry bool, err error) {
 // noteDryRun has the audit log say that nothing was done, and on how many entries it would have been.
 func (c *call) noteDryRun(count int64) { c.row.Count, c.row.Detail = count, "dry run" }
 
-func (c *call) dryRun(filter dlq.Filter) (answer, error) {
-	criteria, err := filter.Criteria()
-	if err == nil {
-		criteria, err = c.jobs.Movable(c.r.Context(), criteria)
-	}
+func (c *call) dryRun(criteria string) (answer, error) {
+	criteria, err := c.jobs.Movable(c.r.Context(), criteria)
 	if err != nil {
 		return nil, err
 	}
@@ -243,14 +235,12 @@ func (c *call) jobForm() object {
 	return fields
 }
 
-// jobOptions reads how a job is to be run.
-func (c *call) jobOptions(filter dlq.Filter) (o retry.Options, err error) {
+// jobOptions reads how a job is to be run, on what the filter means that was read before.
+func (c *call) jobOptions() (o retry.Options, err error) {
 	if !c.isAPI() {
 		c.fields = c.jobForm()
 	}
-	if o.Criteria, err = filter.Criteria(); err != nil {
-		return o, err
-	}
+	o.Criteria = c.meant
 	if _, ok := c.fields[fieldCanary]; ok {
 		o.Canary.MinProcessedPercent = defaultCanaryPercent
 	}
