@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/redrive-go/redrive/internal/jsonappend"
 )
 
 // answerAccepted writes the answer by hand: it is on the way of every event.
@@ -30,18 +30,18 @@ func (h *handler) acceptedStatus() int {
 
 func appendAccepted(answer []byte, accepted Accepted) []byte {
 	answer = append(answer, `{"correlation_id":`...)
-	answer = appendQuoted(answer, accepted.CorrelationID)
+	answer = jsonappend.String(answer, accepted.CorrelationID)
 	answer = append(answer, `,"status":`...)
-	return append(appendQuoted(answer, string(accepted.Status)), '}')
+	return append(jsonappend.String(answer, string(accepted.Status)), '}')
 }
 
 func appendProblem(answer []byte, problem Problem) []byte {
 	answer = append(answer, `{"type":`...)
-	answer = appendQuoted(answer, problem.Type)
+	answer = jsonappend.String(answer, problem.Type)
 	answer = append(answer, `,"code":`...)
 	answer = strconv.AppendInt(answer, int64(problem.Code), 10)
 	answer = append(answer, `,"message":`...)
-	return append(appendQuoted(answer, problem.Message), '}')
+	return append(jsonappend.String(answer, problem.Message), '}')
 }
 
 // refuse answers with a problem.
@@ -77,16 +77,6 @@ func locationOf(r *http.Request, id string) string {
 	}
 	// Two slashes in front would make the first segment a host.
 	return "/" + strings.Trim(path, "/") + "/" + url.PathEscape(id)
-}
-
-// appendQuoted appends text as a JSON string. Invalid UTF-8 becomes U+FFFD.
-func appendQuoted(dst []byte, text string) []byte {
-	dst, err := jsontext.AppendQuote(dst, text)
-	if err != nil {
-		// It complains of invalid UTF-8 only, and has replaced it already.
-		return dst
-	}
-	return dst
 }
 
 // write sends an answer; a HEAD request gets its header alone.

@@ -58,9 +58,3 @@ func TestLocationBelowAStrippedPrefix(t *testing.T) {
 		assert.Equal(t, http.StatusOK, answer.StatusCode)
 	}
 }
-
-func TestAppendQuoted(t *testing.T) {
-	t.Parallel()
-	assert.Equal(t, `x"a\"\\\r\n\u0000ä"`, string(appendQuoted([]byte("x"), "a\"\\\r\n\x00ä")))
-	assert.Equal(t, "\"a\ufffdb\"", string(appendQuoted(nil, "a\xffb")))
-}

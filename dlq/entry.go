@@ -3,11 +3,12 @@ package dlq
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"time"
 
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
+	"github.com/redrive-go/redrive/internal/jsonappend"
 	"github.com/redrive-go/redrive/retry"
 )
 
@@ -76,10 +77,6 @@ type Failure struct {
 // any other as "payload_base64", and "payload_hidden":true for one that was left out.
 func (e Entry) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
 
-// asUsual has jsonv2, which is quicker, write text as encoding/json does, and metadata in the order of its keys.
-var asUsual = jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.EscapeForHTML(true), jsontext.EscapeForJS(true),
-	jsonv2.Deterministic(true))
-
 // AppendJSON appends the entry's JSON to dst. Other than through encoding/json, which compacts what MarshalJSON
 // returned, the payload stands in it byte for byte. Stack traces are not in it, nor metadata that says how to get in
 // somewhere, by its key: passwords, tokens, signatures and such.
@@ -90,35 +87,66 @@ func (e Entry) AppendJSON(dst []byte) ([]byte, error) { return e.appendWith(dst,
 func (e Entry) AppendLine(dst []byte) ([]byte, error) { return e.appendWith(dst, appendFlatPayload) }
 
 // appendWith appends the entry's JSON, its payload as appendPayload has it.
-func (e Entry) appendWith(dst []byte, appendPayload func(dst, payload []byte) []byte) ([]byte, error) {
-	head, err := jsonv2.Marshal(struct {
-		ID            int64             `json:"id,string"`
-		Queue         string            `json:"queue"`
-		CreatedAt     time.Time         `json:"created_at"`
-		CorrelationID string            `json:"correlation_id"`
-		MessageID     string            `json:"message_id"`
-		Topic         string            `json:"topic"`
-		Metadata      map[string]string `json:"metadata,omitempty"`
-	}{e.ID, e.Queue, e.CreatedAt.UTC(), e.CorrelationID, e.MessageID, e.Topic, shownMetadata(e.Metadata)}, asUsual)
-	if err != nil {
+func (e *Entry) appendWith(dst []byte, appendPayload func(dst, payload []byte) []byte) (_ []byte, err error) {
+	if dst, err = e.appendHead(dst); err != nil {
 		return nil, fmt.Errorf("dlq: encode entry %d: %w", e.ID, err)
 	}
-	tail, err := jsonv2.Marshal(struct {
-		Error      Failure       `json:"error"`
-		Attempts   retry.History `json:"attempts"`
-		Redrives   int           `json:"redrives"`
-		Job        string        `json:"job,omitempty"`
-		AcceptedAt time.Time     `json:"accepted_at,omitzero"`
-		Exported   bool          `json:"exported"`
-	}{e.Failure, e.Attempts, e.Redrives, e.Job, e.AcceptedAt.UTC(), e.Exported}, asUsual)
-	if err != nil {
-		return nil, fmt.Errorf("dlq: encode entry %d: %w", e.ID, err)
-	}
-	dst = append(dst, head[:len(head)-1]...)
 	if e.PayloadHidden {
-		dst = append(dst, `,"payload_hidden":true`...)
+		dst = jsonappend.Bool(dst, "payload_hidden", true)
 	} else {
 		dst = appendPayload(dst, e.Payload)
 	}
-	return append(append(dst, ','), tail[1:]...), nil
+	if dst, err = e.appendTail(dst); err != nil {
+		return nil, fmt.Errorf("dlq: encode entry %d: %w", e.ID, err)
+	}
+	return dst, nil
+}
+
+// appendHead appends what stands before the payload.
+func (e *Entry) appendHead(dst []byte) (_ []byte, err error) {
+	dst = jsonappend.Text(append(dst, '{'), "id", strconv.FormatInt(e.ID, 10))
+	dst = jsonappend.Text(dst, "queue", e.Queue)
+	if dst, err = jsonappend.Time(dst, "created_at", e.CreatedAt.UTC()); err != nil {
+		return nil, err
+	}
+	dst = jsonappend.Text(dst, "correlation_id", e.CorrelationID)
+	dst = jsonappend.Text(dst, "message_id", e.MessageID)
+	dst = jsonappend.Text(dst, "topic", e.Topic)
+	return appendMetadata(dst, e.Metadata), nil
+}
+
+// appendTail appends what stands after the payload.
+func (e *Entry) appendTail(dst []byte) (_ []byte, err error) {
+	dst = jsonappend.Text(append(jsonappend.Name(dst, "error"), '{'), "type", e.Failure.Type)
+	dst = append(jsonappend.Text(dst, "message", e.Failure.Message), '}')
+	if dst, err = e.Attempts.AppendJSON(jsonappend.Name(dst, "attempts")); err != nil {
+		return nil, err
+	}
+	dst = jsonappend.Int(dst, "redrives", int64(e.Redrives))
+	if e.Job != "" {
+		dst = jsonappend.Text(dst, "job", e.Job)
+	}
+	if !e.AcceptedAt.IsZero() {
+		if dst, err = jsonappend.Time(dst, "accepted_at", e.AcceptedAt.UTC()); err != nil {
+			return nil, err
+		}
+	}
+	return append(jsonappend.Bool(dst, "exported", e.Exported), '}'), nil
+}
+
+// appendMetadata appends what may be shown of the metadata, in the order of its keys, unless that is nothing.
+func appendMetadata(dst []byte, metadata map[string]string) []byte {
+	shown := shownMetadata(metadata)
+	if len(shown) == 0 {
+		return dst
+	}
+	dst = append(jsonappend.Name(dst, "metadata"), '{')
+	for i, key := range slices.Sorted(maps.Keys(shown)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(jsonappend.String(dst, key), ':')
+		dst = jsonappend.String(dst, shown[key])
+	}
+	return append(dst, '}')
 }

@@ -3,8 +3,10 @@ package dlq
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"unicode/utf8"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxNesting is how deep a payload may be nested that stands in an entry as it is. Many readers of JSON, Go's among them,
@@ -39,9 +41,12 @@ func appendBase64(dst, payload []byte) []byte {
 	return append(base64.StdEncoding.AppendEncode(dst, payload), '"')
 }
 
+// asUsual has jsontext, which is quicker, take what encoding/json takes.
+var asUsual = jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+
 // isEmbeddable is whether a payload may stand in JSON as it is.
 func isEmbeddable(payload []byte) bool {
-	return json.Valid(payload) && utf8.Valid(payload) && !isTooDeep(payload)
+	return jsontext.Value(payload).IsValid(asUsual) && utf8.Valid(payload) && !isTooDeep(payload)
 }
 
 // isTooDeep is whether a payload, which is JSON, is nested deeper than maxNesting. Hardly any has so many brackets.

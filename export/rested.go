@@ -7,12 +7,12 @@ import (
 	"github.com/redrive-go/redrive/dlq"
 )
 
-// An export works for slice and then rests for as long, maxRest at most: what was slow because the store or the disk was away
+// An export works for slice and then rests for half as long, maxRest at most: what was slow because the store or the disk was away
 // does not count as work. Nobody waits for an export, and what is read and encoded without a pause keeps a processor, and the
 // server another, from those that intake and consumers wait for.
 const (
-	slice   = time.Millisecond
-	maxRest = 20 * time.Millisecond
+	slice   = 2 * time.Millisecond
+	maxRest = 10 * time.Millisecond
 )
 
 // rested passes entries on, with rests.
@@ -24,7 +24,7 @@ func rested(entries iter.Seq2[dlq.Entry, error]) iter.Seq2[dlq.Entry, error] {
 				return
 			}
 			if worked := time.Since(began); worked >= slice {
-				time.Sleep(min(worked, maxRest))
+				time.Sleep(min(worked/2, maxRest))
 				began = time.Now()
 			}
 		}

@@ -15,8 +15,8 @@ func TestRested(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ each, all time.Duration }{
 		"no work":                    {0, 0},
-		"as long as it works":        {2 * time.Millisecond, 40 * time.Millisecond},
-		"in slices":                  {slice / 4, 10*slice/4 + 2*slice},
+		"half as long as it works":   {4 * time.Millisecond, 60 * time.Millisecond},
+		"in slices":                  {slice / 4, 10*slice/4 + 2*slice/2},
 		"not for the time of a lull": {time.Minute, 10*time.Minute + 10*maxRest},
 	} {
 		t.Run(name, func(t *testing.T) {

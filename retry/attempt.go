@@ -1,7 +1,6 @@
 package retry
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +10,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/redrive-go/redrive/internal/jsonappend"
 )
 
 // Metadata keys under which a delivery travels with a message. All keys that begin with MetadataPrefix are
@@ -103,11 +104,56 @@ func (h History) String() string {
 	if len(h) == 0 {
 		return ""
 	}
-	b, err := json.Marshal([]Attempt(h))
-	if err != nil { // a struct of strings, numbers and times always encodes
+	b, err := h.AppendJSON(nil)
+	if err != nil { // attempts were made in the years that time.Now returns
 		panic(err)
 	}
 	return string(b)
+}
+
+// AppendJSON appends the history's JSON to dst, as encoding/json has it, "[]" for an empty one. It fails for a time of which the
+// year has more than four digits.
+func (h History) AppendJSON(dst []byte) (_ []byte, err error) {
+	dst = append(dst, '[')
+	for i := range h {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = h[i].appendJSON(dst); err != nil {
+			return nil, fmt.Errorf("retry: attempt %d: %w", h[i].Number, err)
+		}
+	}
+	return append(dst, ']'), nil
+}
+
+// appendJSON appends the attempt with the members that its tags say.
+func (a *Attempt) appendJSON(dst []byte) (_ []byte, err error) {
+	dst = jsonappend.Int(append(dst, '{'), "number", int64(a.Number))
+	if dst, err = jsonappend.Time(dst, "started_at", a.StartedAt); err != nil {
+		return nil, err
+	}
+	dst = jsonappend.Int(dst, "duration_ms", a.DurationMS)
+	if a.Error != "" {
+		dst = jsonappend.Text(dst, "error", a.Error)
+	}
+	if a.ResponseStatus != 0 {
+		dst = jsonappend.Int(dst, "response_status", int64(a.ResponseStatus))
+	}
+	if a.ResponseBody != "" {
+		dst = jsonappend.Text(dst, "response_body", a.ResponseBody)
+	}
+	if a.Redrive != 0 {
+		dst = jsonappend.Int(dst, "redrive", int64(a.Redrive))
+	}
+	if !a.RedrivenAt.IsZero() {
+		if dst, err = jsonappend.Time(dst, "redriven_at", a.RedrivenAt); err != nil {
+			return nil, err
+		}
+	}
+	if a.Job != "" {
+		dst = jsonappend.Text(dst, "job", a.Job)
+	}
+	return append(dst, '}'), nil
 }
 
 // asUsual has jsonv2, which is quicker, take what encoding/json takes.
