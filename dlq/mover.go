@@ -56,13 +56,16 @@ func (m *Manager) moveOldest(ctx context.Context, b retry.Batch) (retry.Moved, e
 	return retry.Moved{Count: redriven.Moved, Done: redriven.Moved == 0}, err
 }
 
+// foundStep is the most entries that a step looks for. Those that do not follow each other are moved one by one.
+const foundStep = 250
+
 // moveFound looks for entries, as far as one step goes, and moves them. Others may have moved some of them meanwhile.
 func (m *Manager) moveFound(ctx context.Context, b retry.Batch, filter *Filter) (retry.Moved, error) {
 	s, err := newSearch(b.Queue, filter, b.After, b.UpTo)
 	if err != nil {
 		return retry.Moved{}, err
 	}
-	found, err := m.find(ctx, s, b.Limit)
+	found, err := m.find(ctx, s, min(b.Limit, foundStep))
 	if err != nil {
 		return retry.Moved{}, err
 	}

@@ -2,10 +2,9 @@ package retry
 
 import "context"
 
-// chunk is the largest number of entries moved in one step. Each step is a short transaction, so that intake is
-// never blocked for long, and a stop takes effect after the step under way. What a larger one writes keeps the disk
-// of a server busy for so long that the commits of intake wait for it.
-const chunk = 250
+// chunk is the largest number of entries that one step asks for. Each step is a short transaction, so that intake is
+// never blocked for long, and a stop takes effect after the step under way. A store of which others wait for its steps moves fewer.
+const chunk = 1000
 
 // Batch asks a Mover for one step of a retry job.
 type Batch struct {
@@ -17,7 +16,7 @@ type Batch struct {
 	After int64
 	// UpTo is the largest id to move.
 	UpTo int64
-	// Limit is the largest number of entries to move, 1 to 250.
+	// Limit is the largest number of entries to move, 1 to 1,000. Fewer may be moved of more.
 	Limit int
 	// Job is the id of the job whose count grows together with the move.
 	Job string

@@ -30,7 +30,7 @@
 // again are left alone and the job ends. At most one job of a queue runs, however many processes share the store. It
 // belongs to the process that holds its lease; when that one dies, another goes on in the middle of the batch. What
 // was moved is counted in the transaction that moved it: each entry is moved once where the store and the transport
-// share a database. A stop takes effect after the step under way, of at most 250 entries. While the store cannot be
+// share a database. A stop takes effect after the step under way, of at most 1,000 entries. While the store cannot be
 // reached, a job waits; it does not fail.
 //
 // # Concurrency and shutdown

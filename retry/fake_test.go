@@ -14,6 +14,9 @@ import (
 // errAway is what a fake answers while it is told to.
 var errAway = errors.New("store is away")
 
+// mostAtOnce is how many entries a fake moves in a step, where it is asked for more.
+const mostAtOnce = 250
+
 // fake is a Store and a Mover in memory, that both count a move in one step, as a database does.
 type fake struct {
 	mu       sync.Mutex
@@ -234,7 +237,7 @@ func (f *fake) Move(ctx context.Context, b retry.Batch) (retry.Moved, error) {
 	}
 	defer unlock()
 	n := 0
-	for n < min(b.Limit, len(f.entries[b.Queue])) && f.entries[b.Queue][n] <= b.UpTo {
+	for n < min(b.Limit, mostAtOnce, len(f.entries[b.Queue])) && f.entries[b.Queue][n] <= b.UpTo {
 		n++
 	}
 	if n == 0 {

@@ -102,7 +102,7 @@ func TestRunnerWithoutCooldownGoesOnAtOnce(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, ids(1500), f.movedIDs())
 		_, sizes := f.moveTimes(began)
-		assert.Equal(t, []int{250, 250, 125, 250, 250, 125, 250}, sizes, "steps of at most 250")
+		assert.Equal(t, []int{250, 250, 125, 250, 250, 125, 250}, sizes, "as many as the store moves in a step")
 		job := r.job()
 		assert.Equal(t, retry.StateCompleted, job.State)
 		assert.Equal(t, int64(3), job.Batches)

@@ -141,6 +141,9 @@ func (d *dialect) record(
 	return err
 }
 
+// Step implements sqlstore.Dialect. Its locks are of ranges, and a claim may wait for them.
+func (*dialect) Step() int { return 250 }
+
 // MoveBack implements sqlstore.Dialect. Whoever changes a DLQ has locked its row, so all statements find the same entries.
 func (d *dialect) MoveBack(t sqlstore.Tx, dlq string, s sqlstore.Span) (moved int64, err error) {
 	switch dlq {

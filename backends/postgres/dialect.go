@@ -55,7 +55,7 @@ const (
 		), sent AS (
 			INSERT INTO {messages} (topic, uuid, metadata, history, redrives, payload)
 			SELECT ?::text, message_id,
-				CASE WHEN length(metadata) = 2 THEN ?::text || '}' ELSE ?::text || ',' || substr(metadata, 2) END,
+				CASE WHEN octet_length(metadata) = 2 THEN ?::text || '}' ELSE ?::text || ',' || substr(metadata, 2) END,
 				history, redrives + 1, payload FROM moved
 		)`
 	moveBack   = moveEntries + ` SELECT count(*) FROM moved`
@@ -187,6 +187,10 @@ func (d *dialect) RecordCallbacks(t sqlstore.Tx, outcomes []*asyncevents.Settlem
 func (*dialect) DeleteEvents(t sqlstore.Tx, ids []any) (removed int64, err error) {
 	return sqlstore.DeleteEvents(t, ids)
 }
+
+// Step implements sqlstore.Dialect. Nobody but another redrive or a dead letter waits for its locks, and a transaction has a dozen statements, however many entries
+// there are.
+func (*dialect) Step() int { return 1000 }
 
 // MoveBack implements sqlstore.Dialect.
 func (d *dialect) MoveBack(t sqlstore.Tx, dlq string, s sqlstore.Span) (moved int64, err error) {

@@ -35,6 +35,8 @@ type Dialect interface {
 	RecordCallbacks(t Tx, outcomes []*asyncevents.Settlement) error
 	// DeleteEvents removes the records of events, and locks no other.
 	DeleteEvents(t Tx, ids []any) (removed int64, err error)
+	// Step is the most entries that one step of a retry job moves: others wait for what it locks.
+	Step() int
 	// MoveBack publishes the dead letters of a span to its topic, tells their events, and removes them from the DLQ. It
 	// returns how many there were.
 	MoveBack(t Tx, dlq string, s Span) (moved int64, err error)

@@ -15,8 +15,9 @@ const (
 		SELECT signature, count(*) FROM {dead_letters} WHERE id >= ? AND id <= ? GROUP BY signature`
 	countCausesOf = `
 		SELECT signature, count(*) FROM {dead_letters} WHERE id >= ? AND id <= ? AND topic = ? GROUP BY signature`
-	moveGroup      = `UPDATE {error_groups} SET entries = entries + ? WHERE dlq = ? AND signature = ?`
-	deleteGroup    = `DELETE FROM {error_groups} WHERE dlq = ? AND signature = ? AND entries = 0`
+	growGroup      = `UPDATE {error_groups} SET entries = entries + ? WHERE dlq = ? AND signature = ?`
+	shrinkGroup    = `UPDATE {error_groups} SET entries = entries - ? WHERE dlq = ? AND signature = ? AND entries > ?`
+	deleteGroup    = `DELETE FROM {error_groups} WHERE dlq = ? AND signature = ?`
 	selectGroups   = `SELECT signature, type, message, entries FROM {error_groups} WHERE dlq = ? ORDER BY entries DESC, signature LIMIT ?`
 	selectNewestOf = `
 		SELECT created_at FROM {dead_letters} {by cause} WHERE {of cause} ORDER BY signature DESC, id DESC LIMIT 1`
@@ -56,7 +57,7 @@ func formatSignature(n int64) string { return fmt.Sprintf("%016x", uint64(n)) } 
 func (c causes) join(t Tx, dialect Dialect, d held, failures map[int64]dlq.Failure) error {
 	var args []any
 	for _, signature := range slices.Sorted(maps.Keys(c)) {
-		known, err := t.Exec(moveGroup, c[signature], d.id, signature)
+		known, err := t.Exec(growGroup, c[signature], d.id, signature)
 		if err != nil {
 			return err
 		}
@@ -75,10 +76,11 @@ func (c causes) join(t Tx, dialect Dialect, d held, failures map[int64]dlq.Failu
 // leave counts entries that leave a DLQ.
 func (c causes) leave(t Tx, d held) error {
 	for _, signature := range slices.Sorted(maps.Keys(c)) {
-		if _, err := t.Exec(moveGroup, -c[signature], d.id, signature); err != nil {
-			return err
+		some, err := t.Exec(shrinkGroup, c[signature], d.id, signature, c[signature])
+		if err == nil && some == 0 { // these were all of them
+			_, err = t.Exec(deleteGroup, d.id, signature)
 		}
-		if _, err := t.Exec(deleteGroup, d.id, signature); err != nil {
+		if err != nil {
 			return err
 		}
 	}

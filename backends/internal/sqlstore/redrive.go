@@ -11,6 +11,11 @@ import (
 )
 
 const (
+	// The oldest entries, by topic and cause.
+	groupOldest = `
+		SELECT topic, signature, min(id), max(id), count(*)
+		FROM (SELECT id, topic, signature FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?) oldest
+		GROUP BY topic, signature`
 	selectOldest = `SELECT id, topic FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`
 	creditJob    = `UPDATE {retry_jobs} SET moved = moved + ?, batch_moved = batch_moved + ? WHERE queue = ? AND id = ?` //nolint:gosec // no credentials
 )
@@ -56,7 +61,8 @@ func (s *DeadLetters) holdSpreading(t Tx, name string) (held, error) {
 func (s *DeadLetters) redrive(
 	t Tx, d held, p dlq.RedriveParams,
 ) (redriven dlq.Redriven, spans []Span, err error) {
-	if spans, err = s.spans(t, d, &p.Selection); err != nil || len(spans) == 0 {
+	spans, leaving, err := s.spans(t, d, &p)
+	if err != nil || len(spans) == 0 {
 		return redriven, nil, err
 	}
 	if p.Edit != nil {
@@ -64,15 +70,12 @@ func (s *DeadLetters) redrive(
 			return redriven, nil, err
 		}
 	}
-	leaving, mark := causes{}, markOf(&p, d.now)
+	mark := markOf(&p, d.now)
 	for _, sp := range spans {
 		if p.Full {
 			if redriven.Entries, err = appendEntries(t, redriven.Entries, p.Queue, sp); err != nil {
 				return redriven, nil, err
 			}
-		}
-		if err := leaving.add(t, countCausesOf, sp.First, sp.Last, sp.Topic); err != nil {
-			return redriven, nil, err
 		}
 		sp.Mark, sp.At = mark, d.now
 		moved, err := s.dialect.MoveBack(t, p.Queue, sp)
@@ -114,14 +117,14 @@ func lastOf(spans []Span) (last int64) {
 	return last
 }
 
-// oldest reads ids and topics of the oldest entries.
-func (s *DeadLetters) oldest(t Tx, d held, upTo int64, limit int, scan func(Scanner) error) error {
+// oldest asks for the oldest entries of a DLQ, with a query of where they are and how many.
+func (s *DeadLetters) oldest(t Tx, d held, query string, upTo int64, limit int, scan func(Scanner) error) error {
 	found := false
 	look := func(after int64) error {
 		return t.Query(func(row Scanner) error {
 			found = true
 			return scan(row)
-		}, selectOldest, after, fullID(d.id, upTo), limit)
+		}, query, after, fullID(d.id, upTo), limit)
 	}
 	floor := s.floors.above(d.id)
 	if err := look(floor); err != nil || found || floor == fullID(d.id, 0) {
@@ -130,26 +133,44 @@ func (s *DeadLetters) oldest(t Tx, d held, upTo int64, limit int, scan func(Scan
 	return look(fullID(d.id, 0)) // the database may have been put back to how it was
 }
 
-// spans returns what to move: the oldest entries as one span a topic, or the named ones, those together that follow each other.
-func (s *DeadLetters) spans(t Tx, d held, p *dlq.Selection) (spans []Span, err error) {
+// spans returns what to move, and its causes: the oldest entries as one span a topic, or the named ones, those together that
+// follow each other.
+func (s *DeadLetters) spans(t Tx, d held, p *dlq.RedriveParams) (spans []Span, leaving causes, err error) {
+	leaving = causes{}
 	if p.IDs != nil {
-		return namedSpans(t, d, p.IDs)
+		if spans, err = namedSpans(t, d, p.IDs); err != nil {
+			return nil, nil, err
+		}
+		for _, sp := range spans {
+			if err := leaving.add(t, countCausesOf, sp.First, sp.Last, sp.Topic); err != nil {
+				return nil, nil, err
+			}
+		}
+		return spans, leaving, nil
 	}
-	err = s.oldest(t, d, p.UpTo, p.Limit, func(row Scanner) error {
-		var id int64
-		var topic string
-		if err := row.Scan(&id, &topic); err != nil {
-			return err
-		}
-		at := slices.IndexFunc(spans, func(sp Span) bool { return sp.Topic == topic })
-		if at < 0 {
-			spans = append(spans, Span{Topic: topic, First: id, Last: id})
-			return nil
-		}
-		spans[at].Last = id
-		return nil
+	limit := p.Limit
+	if p.Job != "" {
+		limit = min(limit, s.dialect.Step())
+	}
+	err = s.oldest(t, d, groupOldest, p.UpTo, limit, func(row Scanner) error {
+		var sp Span
+		var signature, entries int64
+		err := row.Scan(&sp.Topic, &signature, &sp.First, &sp.Last, &entries)
+		leaving[signature] += entries
+		spans = with(spans, sp)
+		return err
 	})
-	return spans, err
+	return spans, leaving, err
+}
+
+// with has spans cover another one, of its topic there is one.
+func with(spans []Span, sp Span) []Span {
+	at := slices.IndexFunc(spans, func(known Span) bool { return known.Topic == sp.Topic })
+	if at < 0 {
+		return append(spans, sp)
+	}
+	spans[at].First, spans[at].Last = min(spans[at].First, sp.First), max(spans[at].Last, sp.Last)
+	return spans
 }
 
 // namedSpans returns the named entries that are there.

@@ -12,7 +12,7 @@ func (s *DeadLetters) runs(t Tx, d held, which *dlq.Selection) (runs []span, err
 	if which.IDs != nil {
 		return runsOf(d.id, which.IDs), nil
 	}
-	err = s.oldest(t, d, which.UpTo, which.Limit, func(row Scanner) error {
+	err = s.oldest(t, d, selectOldest, which.UpTo, which.Limit, func(row Scanner) error {
 		var id int64
 		var topic string
 		err := row.Scan(&id, &topic)

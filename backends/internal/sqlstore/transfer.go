@@ -101,7 +101,7 @@ func eraseTwins(t Tx, to held, run span) (int64, error) {
 // change counts entries that go from one DLQ to another.
 func (c causes) change(t Tx, from, to held) error {
 	for _, signature := range slices.Sorted(maps.Keys(c)) {
-		known, err := t.Exec(moveGroup, c[signature], to.id, signature)
+		known, err := t.Exec(growGroup, c[signature], to.id, signature)
 		if err == nil && known == 0 {
 			_, err = t.Exec(copyGroup, to.id, c[signature], from.id, signature)
 		}
