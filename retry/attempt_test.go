@@ -1,6 +1,7 @@
 package retry_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -58,11 +59,19 @@ func TestHistoryRoundTrip(t *testing.T) {
 				Error:          rapid.String().Draw(t, "error"),
 				ResponseStatus: rapid.IntRange(0, 599).Draw(t, "status"),
 				ResponseBody:   rapid.String().Draw(t, "body"),
+				Redrive:        rapid.IntRange(0, 3).Draw(t, "redrive"),
+				RedrivenAt:     rapid.SampledFrom([]time.Time{{}, time.Unix(1, 5000).UTC()}).Draw(t, "redriven at"),
+				Job:            rapid.SampledFrom([]string{"", "job-1"}).Draw(t, "job"),
 			})
 		}
 		got, err := retry.ParseHistory(h.String())
 		require.NoError(t, err)
 		assert.Equal(t, h, got)
+		usual, err := json.Marshal([]retry.Attempt(h))
+		require.NoError(t, err)
+		if len(h) > 0 {
+			assert.JSONEq(t, string(usual), h.String())
+		}
 	})
 	assert.Empty(t, retry.History{}.String())
 }

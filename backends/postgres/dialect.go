@@ -188,8 +188,8 @@ func (*dialect) DeleteEvents(t sqlstore.Tx, ids []any) (removed int64, err error
 	return sqlstore.DeleteEvents(t, ids)
 }
 
-// Step implements sqlstore.Dialect. Nobody but another redrive or a dead letter waits for its locks, and a transaction has a dozen statements, however many entries
-// there are.
+// Step implements sqlstore.Dialect. Nobody but another redrive or a dead letter waits for its locks, and a transaction has a dozen
+// statements, however many entries there are.
 func (*dialect) Step() int { return 1000 }
 
 // MoveBack implements sqlstore.Dialect.
