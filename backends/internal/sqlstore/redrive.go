@@ -16,7 +16,7 @@ const (
 		SELECT topic, signature, min(id), max(id), count(*)
 		FROM (SELECT id, topic, signature FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?) oldest
 		GROUP BY topic, signature`
-	selectOldest = `SELECT id, topic FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`
+	selectTopics = `SELECT id, topic FROM {dead_letters} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`
 	creditJob    = `UPDATE {retry_jobs} SET moved = moved + ?, batch_moved = batch_moved + ? WHERE queue = ? AND id = ?` //nolint:gosec // no credentials
 )
 
@@ -117,50 +117,47 @@ func lastOf(spans []Span) (last int64) {
 	return last
 }
 
-// oldest asks for the oldest entries of a DLQ, with a query of where they are and how many.
-func (s *DeadLetters) oldest(t Tx, d held, query string, upTo int64, limit int, scan func(Scanner) error) error {
-	found := false
+// oldest returns the oldest entries of a DLQ as one span a topic, and their causes.
+func (s *DeadLetters) oldest(t Tx, d held, upTo int64, limit int) (spans []Span, of causes, err error) {
+	of = causes{}
 	look := func(after int64) error {
 		return t.Query(func(row Scanner) error {
-			found = true
-			return scan(row)
-		}, query, after, fullID(d.id, upTo), limit)
+			var sp Span
+			var signature, entries int64
+			err := row.Scan(&sp.Topic, &signature, &sp.First, &sp.Last, &entries)
+			of[signature] += entries
+			spans = with(spans, sp)
+			return err
+		}, groupOldest, after, fullID(d.id, upTo), limit)
 	}
 	floor := s.floors.above(d.id)
-	if err := look(floor); err != nil || found || floor == fullID(d.id, 0) {
-		return err
+	err = look(floor)
+	if err == nil && len(spans) == 0 && floor != fullID(d.id, 0) {
+		err = look(fullID(d.id, 0)) // the database may have been put back to how it was
 	}
-	return look(fullID(d.id, 0)) // the database may have been put back to how it was
+	return spans, of, err
 }
 
 // spans returns what to move, and its causes: the oldest entries as one span a topic, or the named ones, those together that
 // follow each other.
 func (s *DeadLetters) spans(t Tx, d held, p *dlq.RedriveParams) (spans []Span, leaving causes, err error) {
+	if p.IDs == nil {
+		limit := p.Limit
+		if p.Job != "" {
+			limit = min(limit, s.dialect.Step())
+		}
+		return s.oldest(t, d, p.UpTo, limit)
+	}
+	if spans, err = namedSpans(t, d, p.IDs); err != nil {
+		return nil, nil, err
+	}
 	leaving = causes{}
-	if p.IDs != nil {
-		if spans, err = namedSpans(t, d, p.IDs); err != nil {
+	for _, sp := range spans {
+		if err := leaving.add(t, countCausesOf, sp.First, sp.Last, sp.Topic); err != nil {
 			return nil, nil, err
 		}
-		for _, sp := range spans {
-			if err := leaving.add(t, countCausesOf, sp.First, sp.Last, sp.Topic); err != nil {
-				return nil, nil, err
-			}
-		}
-		return spans, leaving, nil
 	}
-	limit := p.Limit
-	if p.Job != "" {
-		limit = min(limit, s.dialect.Step())
-	}
-	err = s.oldest(t, d, groupOldest, p.UpTo, limit, func(row Scanner) error {
-		var sp Span
-		var signature, entries int64
-		err := row.Scan(&sp.Topic, &signature, &sp.First, &sp.Last, &entries)
-		leaving[signature] += entries
-		spans = with(spans, sp)
-		return err
-	})
-	return spans, leaving, err
+	return spans, leaving, nil
 }
 
 // with has spans cover another one, of its topic there is one.
@@ -186,7 +183,7 @@ func namedSpans(t Tx, d held, ids []int64) (spans []Span, err error) {
 				spans = append(spans, Span{Topic: topic, First: id, Last: id})
 			}
 			return err
-		}, selectOldest, run.after, run.upTo, everything)
+		}, selectTopics, run.after, run.upTo, everything)
 		if err != nil {
 			return nil, err
 		}

@@ -12,17 +12,15 @@ func (s *DeadLetters) runs(t Tx, d held, which *dlq.Selection) (runs []span, err
 	if which.IDs != nil {
 		return runsOf(d.id, which.IDs), nil
 	}
-	err = s.oldest(t, d, selectOldest, which.UpTo, which.Limit, func(row Scanner) error {
-		var id int64
-		var topic string
-		err := row.Scan(&id, &topic)
-		if runs == nil {
-			runs = []span{{after: id - 1}}
-		}
-		runs[0].upTo = id
-		return err
-	})
-	return runs, err
+	spans, _, err := s.oldest(t, d, which.UpTo, which.Limit)
+	if err != nil || len(spans) == 0 {
+		return nil, err
+	}
+	first := spans[0].First
+	for _, sp := range spans {
+		first = min(first, sp.First)
+	}
+	return []span{{after: first - 1, upTo: lastOf(spans)}}, nil
 }
 
 // runsOf returns the spans of ids that follow each other.
