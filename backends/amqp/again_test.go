@@ -159,19 +159,3 @@ func TestRedeliveredIsSuspect(t *testing.T) {
 	assert.Equal(t, 1, wait.attempt(), "nobody began it between two waits")
 	assert.Equal(t, time.Second, wait.wait)
 }
-
-// A batch that the broker refuses for one of its messages is not the fault of the others.
-func TestRefusedAlone(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	s.cfg.MaxMessageBytes = 256 << 20 // RabbitMQ's own limit is less
-	b := s.open(t)
-	publish(t, b, "x")
-	contents := []content{newContent(message.NewMessage("1", nil)), newContent(message.NewMessage("2", make([]byte, 140<<20))),
-		newContent(message.NewMessage("3", nil))}
-	errs := b.broker.publishUntil(time.Now().Add(patience), topic, contents)
-	require.Len(t, errs, 3)
-	require.NoError(t, errs[0])
-	require.ErrorIs(t, errs[1], ErrTooLarge)
-	require.NoError(t, errs[2])
-}

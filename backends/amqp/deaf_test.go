@@ -15,14 +15,14 @@ import (
 	"github.com/redrive-go/redrive/backends/memory"
 )
 
-// deafness is a connection to a broker that at some moment reads no more, and goes on with its heartbeats: as one whose
+// deafness is a connection to a broker that at some moments does not read, and goes on with its heartbeats: as one whose
 // memory is short.
 type deafness struct {
 	on   atomic.Bool
 	done chan struct{}
 }
 
-// deafen returns a URL through which the broker at another one is reached, until it turns deaf.
+// deafen returns a URL through which the broker at another one is reached, which may turn deaf.
 func deafen(t *testing.T, to string) (through string, d *deafness) {
 	t.Helper()
 	u, err := url.Parse(to)
@@ -54,32 +54,39 @@ func deafen(t *testing.T, to string) (through string, d *deafness) {
 	return u.String(), d
 }
 
-// forward hands on what a client says, and then nothing.
+// forward hands on what a client says, once the broker hears it.
 func (d *deafness) forward(client, server net.Conn) {
 	defer func() { _, _ = server.Close(), client.Close() }()
 	buffer := make([]byte, 1<<16)
-	for !d.on.Load() {
-		n, err := client.Read(buffer)
-		if err != nil {
-			return
-		}
-		if !d.on.Load() {
-			_, _ = server.Write(buffer[:n])
-		}
-	}
 	for {
-		select {
-		case <-d.done:
+		n, err := client.Read(buffer)
+		if err != nil || !d.awaitHearing(client) {
 			return
-		case <-time.After(time.Second):
-			if _, err := client.Write([]byte{8, 0, 0, 0, 0, 0, 0, 0xCE}); err != nil { // a heartbeat
-				return
-			}
 		}
+		_, _ = server.Write(buffer[:n])
 	}
 }
 
-// openThrough opens a backend whose broker turns deaf.
+// awaitHearing waits, and returns false when the test or the client is at its end.
+func (d *deafness) awaitHearing(client net.Conn) bool {
+	look, beat := time.NewTicker(glance), time.NewTicker(time.Second)
+	defer look.Stop()
+	defer beat.Stop()
+	for d.on.Load() {
+		select {
+		case <-d.done:
+			return false
+		case <-look.C:
+		case <-beat.C:
+			if _, err := client.Write([]byte{8, 0, 0, 0, 0, 0, 0, 0xCE}); err != nil { // a heartbeat
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// openThrough opens a backend whose broker may turn deaf.
 func openThrough(t *testing.T, s *site) (*backend, *deafness) {
 	t.Helper()
 	through, d := deafen(t, s.url)
@@ -101,8 +108,8 @@ func TestAnswersInTimeWhateverTheBrokerDoes(t *testing.T) {
 	began := time.Now()
 	const callers = 20
 	answered := make(chan error, callers)
-	for range callers {
-		go func() { answered <- b.broker.Send(t.Context(), topic, message.NewMessage("m", nil)) }()
+	for i := range callers { // the large ones fill each buffer on the way
+		go func() { answered <- b.broker.Send(t.Context(), topic, message.NewMessage("m", make([]byte, i<<20))) }()
 	}
 	for range callers {
 		require.Error(t, <-answered)

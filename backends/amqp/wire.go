@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// wireBuffer is how many bytes may wait to be written. Whoever writes more waits.
-	wireBuffer = 1 << 20
+	// wireSpare is the largest buffer in bytes that is kept to be used again.
+	wireSpare = 1 << 20
 	// wirePiece is how many bytes are written at once.
 	wirePiece = 64 << 10
 	// wirePatience is how long a piece may take to leave before the connection is given up: the broker has stopped reading.
@@ -20,12 +20,13 @@ const (
 
 // wire is a connection whose writes are sent together: amqp091-go makes a system call of each message and of each
 // acknowledgement, which costs more than all the rest of it. While one is under way the next ones gather, so a lone write
-// waits for nothing.
+// waits for nothing. No write ever waits, so that who publishes leaves in time: what may be on its way is limited where it comes
+// from, by the room of a lane and by what a consumer has ahead.
 type wire struct {
 	net.Conn
 
 	mu      sync.Mutex
-	room    sync.Cond // signalled when buffer was taken or the wire broke
+	idle    sync.Cond // signalled when nothing is left to send or the wire broke
 	buffer  []byte
 	spare   []byte
 	sending bool
@@ -34,7 +35,7 @@ type wire struct {
 
 func newWire(conn net.Conn) *wire {
 	w := &wire{Conn: conn}
-	w.room.L = &w.mu
+	w.idle.L = &w.mu
 	return w
 }
 
@@ -43,9 +44,6 @@ func newWire(conn net.Conn) *wire {
 func (w *wire) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.buffer) > 0 && len(w.buffer)+len(p) > wireBuffer {
-		w.awaitRoom(len(p))
-	}
 	if w.broken != nil {
 		return 0, w.broken
 	}
@@ -55,13 +53,6 @@ func (w *wire) Write(p []byte) (int, error) {
 		go w.send()
 	}
 	return len(p), nil
-}
-
-// awaitRoom waits until n bytes have room, or the wire is broken. The caller holds the lock.
-func (w *wire) awaitRoom(n int) {
-	for w.broken == nil && len(w.buffer) > 0 && len(w.buffer)+n > wireBuffer {
-		w.room.Wait()
-	}
 }
 
 // send writes what has gathered until nothing has.
@@ -75,9 +66,7 @@ func (w *wire) send() {
 			w.fail(err)
 			return
 		}
-		w.mu.Lock()
-		w.spare = out[:0]
-		w.mu.Unlock()
+		w.keep(out)
 	}
 }
 
@@ -87,9 +76,19 @@ func (w *wire) take() []byte {
 	defer w.mu.Unlock()
 	out := w.buffer
 	w.buffer, w.spare = w.spare, nil
-	w.sending = len(out) > 0
-	w.room.Broadcast()
+	if w.sending = len(out) > 0; !w.sending {
+		w.idle.Broadcast()
+	}
 	return out
+}
+
+// keep has a buffer used again.
+func (w *wire) keep(out []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if cap(out) <= wireSpare {
+		w.spare = out[:0]
+	}
 }
 
 // sendAll writes in pieces, so that a slow connection is not taken for one that stands still.
@@ -113,7 +112,7 @@ func (w *wire) fail(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.broken = err
-	w.room.Broadcast()
+	w.idle.Broadcast()
 	_ = w.Conn.Close() // err is what went wrong
 }
 
@@ -130,12 +129,12 @@ func (w *wire) drain(patience time.Duration) {
 		w.mu.Lock()
 		late = true
 		w.mu.Unlock()
-		w.room.Broadcast()
+		w.idle.Broadcast()
 	})
 	defer timer.Stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.sending && w.broken == nil && !late {
-		w.room.Wait()
+		w.idle.Wait()
 	}
 }
