@@ -7,6 +7,7 @@ package gather
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 )
 
@@ -74,14 +75,21 @@ func (g *Gatherer[T]) Send(item T, done func(error)) {
 	}
 }
 
-// drain flushes until nothing is pending.
+// drain flushes until nothing is pending. Before it ends it lets others go first, once: what they hand in then needs no goroutine of
+// its own, with a stack that has to grow, for each single item of a flush that is quick.
 func (g *Gatherer[T]) drain() {
 	var items []T
-	for {
-		batch, whole := g.take()
+	for yielded := false; ; {
+		batch, whole := g.take(yielded)
 		if len(batch) == 0 {
-			return
+			if yielded {
+				return
+			}
+			runtime.Gosched()
+			yielded = true
+			continue
 		}
+		yielded = false
 		items = items[:0]
 		for i := range batch {
 			items = append(items, batch[i].item)
@@ -96,13 +104,15 @@ func (g *Gatherer[T]) drain() {
 }
 
 // take returns the next batch, and whether it is the whole of a slice that nobody else uses. With an empty batch the
-// calling flusher has ended.
-func (g *Gatherer[T]) take() (batch []call[T], whole bool) {
+// calling flusher has ended, if it is at its end.
+func (g *Gatherer[T]) take(atEnd bool) (batch []call[T], whole bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch n := len(g.pending); {
 	case n == 0:
-		g.running--
+		if atEnd {
+			g.running--
+		}
 		return nil, false
 	case n <= g.maxBatch:
 		batch, g.pending, g.spare = g.pending, g.spare, nil
