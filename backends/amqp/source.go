@@ -110,9 +110,11 @@ func (s *source) take(closing context.Context, conn *amqp.Connection, session *s
 	silent, calm := time.NewTicker(silence), time.NewTimer(time.Hour)
 	defer silent.Stop()
 	defer calm.Stop()
+	var d amqp.Delivery // one for all: nobody keeps it
+	var open bool
 	for {
 		select {
-		case d, open := <-session.deliveries:
+		case d, open = <-session.deliveries:
 			if open {
 				silent.Reset(silence)
 				if stop == nil {

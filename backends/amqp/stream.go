@@ -69,8 +69,9 @@ func (s *stream) Claim(_ context.Context, p queue.ClaimParams) (claimed []queue.
 		}
 	}
 	s.mu.Unlock()
-	for _, l := range letters {
-		claimed = append(claimed, l.claimed())
+	claimed = make([]queue.Claimed, len(letters))
+	for i, l := range letters {
+		claimed[i] = l.claimed()
 	}
 	return claimed, -1, nil
 }
