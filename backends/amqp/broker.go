@@ -153,10 +153,10 @@ func (b *broker) publishUntil(until time.Time, topic string, contents []content)
 		posts, at = append(posts, p), append(at, i)
 	}
 	if len(posts) == len(contents) {
-		return b.sendAgain(posts, b.send(posts))
+		return b.sendAgain(until, posts, b.send(until, posts))
 	}
 	if len(posts) > 0 {
-		for i, err := range b.sendAgain(posts, b.send(posts)) {
+		for i, err := range b.sendAgain(until, posts, b.send(until, posts)) {
 			errs[at[i]] = err
 		}
 	}
@@ -165,7 +165,7 @@ func (b *broker) publishUntil(until time.Time, topic string, contents []content)
 
 // newPost makes ready what is sent, and the queue that it is sent to.
 func (b *broker) newPost(name string, c *content, until time.Time) (*post, error) {
-	p := &post{place: place{queue: name}, until: until}
+	p := &post{place: place{queue: name}}
 	if c.wait > 0 {
 		p.wait = b.queues.healthy(name, turn(c.wait))
 		c.wait = max(c.wait-time.Duration(p.wait)*time.Millisecond, 0)
@@ -183,10 +183,10 @@ func (b *broker) newPost(name string, c *content, until time.Time) (*post, error
 
 // send publishes posts, and notes which queues of messages that wait do not confirm: RabbitMQ 3 leaves some without a leader when it is
 // killed.
-func (b *broker) send(posts []*post) []error {
-	errs := b.box.sendAll(posts)
+func (b *broker) send(until time.Time, posts []*post) []error {
+	errs := b.box.sendAll(until, posts)
 	for i, err := range errs {
-		if errors.Is(err, ErrUnconfirmed) {
+		if errors.Is(err, ErrUnconfirmed) && !errors.Is(err, errNotSent) {
 			b.queues.ails(posts[i].place)
 		}
 	}
@@ -197,7 +197,7 @@ func (b *broker) send(posts []*post) []error {
 const goneTime = 500 * time.Millisecond
 
 // sendAgain declares the queues of what was unroutable, and sends it once more.
-func (b *broker) sendAgain(posts []*post, errs []error) []error {
+func (b *broker) sendAgain(until time.Time, posts []*post, errs []error) []error {
 	if !errors.Is(errors.Join(errs...), ErrUnroutable) {
 		return errs
 	}
@@ -205,14 +205,14 @@ func (b *broker) sendAgain(posts []*post, errs []error) []error {
 	var again []*post
 	var at []int
 	for i, err := range errs {
-		if errors.Is(err, ErrUnroutable) && b.queues.again(posts[i].place, posts[i].until) == nil {
+		if errors.Is(err, ErrUnroutable) && b.queues.again(posts[i].place, until) == nil {
 			again, at = append(again, posts[i]), append(at, i)
 		}
 	}
 	if len(again) == 0 {
 		return errs
 	}
-	anew := b.send(again)
+	anew := b.send(until, again)
 	for i := range at {
 		errs[at[i]] = nil
 		if anew != nil {

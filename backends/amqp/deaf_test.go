@@ -16,7 +16,7 @@ import (
 )
 
 // deafness is a connection to a broker that at some moments does not read, and goes on with its heartbeats: as one whose
-// memory is short.
+// memory is short. After a second it must stay deaf: the heartbeats may fall into the middle of what the broker says.
 type deafness struct {
 	on   atomic.Bool
 	done chan struct{}

@@ -11,10 +11,11 @@ import (
 )
 
 const (
-	// maxOnWay is how many messages a lane has on their way to the broker and back at most. A large one counts for several.
+	// maxOnWay is how many messages a lane has on their way to the broker and back at most.
 	maxOnWay = 1024
-	// largeBody is from how many bytes on a message counts for one more, and again for each as many.
-	largeBody = 16 << 10
+	// oneMore is the size in bytes of what counts as one message more, in bodies that are larger: what waits in memory to be
+	// written is 4 MiB at most, or one message.
+	oneMore = 4 << 10
 )
 
 // lane is a channel on which many publish at once, each of whom waits for its own confirms.
@@ -46,7 +47,7 @@ func newLane(conn *amqp.Connection, ch *amqp.Channel, onWay int64) *lane {
 func (l *lane) enter() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.retired || l.ch.IsClosed() {
+	if !l.isUsable() {
 		return false
 	}
 	l.senders++
@@ -69,12 +70,15 @@ func (l *lane) retire() {
 	l.retired = true
 }
 
-// open is whether more can be sent.
-func (l *lane) open() bool {
+// usable is whether more can be sent.
+func (l *lane) usable() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.retired && !l.ch.IsClosed()
+	return l.isUsable()
 }
+
+// isUsable is usable for who holds the lock. A connection that is lost closes its channels a moment later.
+func (l *lane) isUsable() bool { return !l.retired && !l.ch.IsClosed() && !l.conn.IsClosed() }
 
 // send publishes posts until one cannot be sent on this lane any more, waits for the confirms, and returns how many it has dealt with.
 func (l *lane) send(ctx context.Context, posts []*post) int {
@@ -83,15 +87,20 @@ func (l *lane) send(ctx context.Context, posts []*post) int {
 		if !l.room.TryAcquire(l.weight(p)) {
 			l.settle(ctx, posts[settled:i]) // who waits for room must not hold any
 			settled = i
-			if err := l.room.Acquire(ctx, l.weight(p)); err != nil {
+			if l.room.Acquire(ctx, l.weight(p)) != nil {
 				fail(posts[i:], ErrUnconfirmed)
 				return len(posts)
 			}
 		}
-		if !l.open() || !l.publish(p) {
+		late := ctx.Err() != nil
+		if late || !l.usable() || !l.publish(p) {
 			l.room.Release(l.weight(p))
 			l.settle(ctx, posts[settled:i])
-			return i
+			if !late {
+				return i
+			}
+			fail(posts[i:], ErrUnconfirmed)
+			return len(posts)
 		}
 	}
 	l.settle(ctx, posts[settled:])
@@ -99,10 +108,10 @@ func (l *lane) send(ctx context.Context, posts []*post) int {
 }
 
 // weight is how much of the lane's room a post takes.
-func (l *lane) weight(p *post) int64 { return min(l.onWay, 1+int64(len(p.Body))/largeBody) }
+func (l *lane) weight(p *post) int64 { return min(l.onWay, 1+int64(len(p.Body))/oneMore) }
 
-// publish sends a post, unless the channel is closed.
-func (l *lane) publish(p *post) (open bool) {
+// publish hands a post to the connection, and returns false if its channel is closed. What else may go wrong the post knows.
+func (l *lane) publish(p *post) (handed bool) {
 	p.confirm, p.err, p.suspect = nil, nil, false
 	confirm, err := l.ch.PublishWithDeferredConfirm("", p.name, true, false, p.Publishing)
 	switch {
@@ -127,7 +136,7 @@ func (l *lane) settle(ctx context.Context, posts []*post) {
 
 func (l *lane) await(ctx context.Context, p *post) error {
 	select {
-	case <-p.confirm.Done():
+	case <-p.confirm.Done(): // also when it is late by now
 	default:
 		select {
 		case <-p.confirm.Done():
@@ -136,39 +145,44 @@ func (l *lane) await(ctx context.Context, p *post) error {
 			return ErrUnconfirmed
 		}
 	}
-	switch {
-	case !p.confirm.Acked():
-		return l.refusal(p)
-	case l.cameBack(p):
-		return ErrUnroutable
+	if p.confirm.Acked() {
+		return l.cameBack(p)
 	}
-	return nil
+	reason := l.refused()
+	p.suspect = reason != nil && l.weight(p) < l.onWay // else it was the only one on its way
+	return l.refusal(reason)
 }
 
-// cameBack is whether a message was returned because there is no such queue: it is confirmed as well. The return comes before the
-// confirm, and both come one after the other from one goroutine, so all returns that matter are here.
-func (l *lane) cameBack(p *post) bool {
+// cameBack returns ErrUnroutable for a message that was returned because there is no such queue: it is confirmed as well.
+func (l *lane) cameBack(p *post) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.takeReturns()
+	if _, back := l.returned[p.copy]; !back {
+		return nil
+	}
+	delete(l.returned, p.copy)
+	return ErrUnroutable
+}
+
+// takeReturns notes what came back. A return comes before the confirm of its message, and both come one after the other from one
+// goroutine, so with a confirm its return is here. The caller holds the lock.
+func (l *lane) takeReturns() {
 	for {
 		select {
 		case r, more := <-l.returns:
-			if more {
-				l.returned[number(r.Headers[headerCopy])] = struct{}{}
-				continue
+			if !more {
+				return
 			}
+			l.returned[number(r.Headers[headerCopy])] = struct{}{}
 		default:
+			return
 		}
-		_, back := l.returned[p.copy]
-		delete(l.returned, p.copy)
-		return back
 	}
 }
 
-// refusal is why a message has no confirm.
-func (l *lane) refusal(p *post) error {
-	reason := l.refused()
-	p.suspect = reason != nil
+// refusal is why a message has no confirm, on a channel that the broker closed for a reason, if any.
+func (l *lane) refusal(reason *amqp.Error) error {
 	switch {
 	case reason == nil && l.ch.IsClosed():
 		return ErrDisconnected

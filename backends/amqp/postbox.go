@@ -2,31 +2,10 @@ package amqp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 )
-
-// post is a message on its way to a queue.
-type post struct {
-	place
-	name string // the queue's
-	amqp.Publishing
-	copy  int64
-	until time.Time // how long its sender waits
-
-	confirm *amqp.DeferredConfirmation // set once it was sent
-	err     error                      // what became of it instead of a confirm
-	suspect bool                       // the broker closed the channel over this one, or over another that was on it
-}
-
-// fail notes that posts were not sent.
-func fail(posts []*post, err error) {
-	for _, p := range posts {
-		p.err = fmt.Errorf("%w: %w", errNotSent, err)
-	}
-}
 
 // postbox publishes with confirms: whoever calls it publishes at once, on a channel that all share, and waits for its own confirms.
 type postbox struct {
@@ -39,16 +18,15 @@ func newPostbox(l *link) *postbox {
 	return &postbox{link: l, shared: newSlot(l, maxOnWay), alone: newSlot(l, 1)}
 }
 
-// sendAll returns when each post was confirmed, or what became of it instead; nil when all were. It leaves when the time of the
-// posts, which is one for all, is over.
-func (b *postbox) sendAll(posts []*post) []error {
-	ctx, cancel := context.WithDeadline(context.Background(), posts[0].until)
+// sendAll returns when each post was confirmed, or what became of it instead; nil when all were. It leaves at the time until.
+func (b *postbox) sendAll(until time.Time, posts []*post) []error {
+	ctx, cancel := context.WithDeadline(context.Background(), until)
 	defer cancel()
 	b.shared.send(ctx, posts)
 	var errs []error
 	for i, p := range posts {
 		if p.suspect {
-			b.alone.send(ctx, posts[i:i+1])
+			b.sendAlone(ctx, posts[i:i+1])
 		}
 		if p.err != nil && errs == nil {
 			errs = make([]error, len(posts))
@@ -58,4 +36,15 @@ func (b *postbox) sendAll(posts []*post) []error {
 		}
 	}
 	return errs
+}
+
+// sendAlone sends a suspect again. The broker may have it already: then it is there twice, and whatever is said of the second one, the
+// first may be there.
+func (b *postbox) sendAlone(ctx context.Context, suspect []*post) {
+	p := suspect[0]
+	p.Headers[headerCheck] = true
+	b.alone.send(ctx, suspect)
+	if errors.Is(p.err, errNotSent) || errors.Is(p.err, ErrRefused) {
+		p.err = fmt.Errorf("%w: %v", ErrUnconfirmed, p.err) //nolint:errorlint // which says that it is not there
+	}
 }

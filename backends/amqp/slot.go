@@ -35,9 +35,9 @@ func (s *slot) send(ctx context.Context, posts []*post) {
 	}
 }
 
-// enter returns an open lane, which the caller leaves.
+// enter returns a lane that can be used, which the caller leaves.
 func (s *slot) enter(ctx context.Context) (*lane, error) {
-	for {
+	for ctx.Err() == nil {
 		conn, err := s.link.open()
 		if err != nil {
 			return nil, err
@@ -45,16 +45,16 @@ func (s *slot) enter(ctx context.Context) (*lane, error) {
 		if l := s.now(conn); l != nil && l.enter() {
 			return l, nil
 		}
-		opened := s.opening.DoChan("", func() (any, error) { return nil, s.open(conn) })
+		opened := s.opening.DoChan(fmt.Sprintf("%p", conn), func() (any, error) { return nil, s.open(conn) })
 		select {
 		case result := <-opened:
 			if result.Err != nil {
 				return nil, result.Err
 			}
 		case <-ctx.Done():
-			return nil, ErrUnconfirmed
 		}
 	}
+	return nil, ErrUnconfirmed
 }
 
 // now returns the lane of a connection, if there is one.
@@ -69,7 +69,7 @@ func (s *slot) now(conn *amqp.Connection) *lane {
 
 // open opens a lane, unless there is one that can be used.
 func (s *slot) open(conn *amqp.Connection) error {
-	if l := s.now(conn); l != nil && l.open() {
+	if l := s.now(conn); l != nil && l.usable() {
 		return nil
 	}
 	var ch *amqp.Channel

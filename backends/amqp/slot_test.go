@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -12,14 +13,14 @@ import (
 )
 
 // posts makes messages ready for a queue that is there.
-func posts(t *testing.T, b *backend, n int, until time.Time) []*post {
+func posts(t *testing.T, b *backend, n int) []*post {
 	t.Helper()
 	name, err := b.broker.queueOf(topic)
 	require.NoError(t, err)
 	made := make([]*post, n)
 	for i := range made {
 		c := newContent(message.NewMessage(watermill.NewUUID(), []byte("x")))
-		made[i], err = b.broker.newPost(name, &c, until)
+		made[i], err = b.broker.newPost(name, &c, time.Now().Add(patience))
 		require.NoError(t, err)
 	}
 	return made
@@ -33,12 +34,12 @@ func TestMoreThanALaneHasRoomFor(t *testing.T) {
 	const callers, each, lost = 4, maxOnWay, 7
 	var sending sync.WaitGroup
 	for range callers {
-		mine := posts(t, b, each, time.Now().Add(patience))
+		mine := posts(t, b, each)
 		for i := lost; i < each; i += lost {
 			mine[i].name = "nowhere"
 		}
 		sending.Go(func() {
-			errs := b.broker.box.sendAll(mine)
+			errs := b.broker.box.sendAll(time.Now().Add(patience), mine)
 			if !assert.Len(t, errs, each) {
 				return
 			}
@@ -62,11 +63,11 @@ func TestLateCallerLeavesAlone(t *testing.T) {
 	t.Parallel()
 	b, d := openThrough(t, newSite(t))
 	used := b.broker.box.shared.lane
-	hasty, patient := posts(t, b, 1, time.Now().Add(100*time.Millisecond)), posts(t, b, 1, time.Now().Add(patience))
+	hasty, calm := posts(t, b, 1), posts(t, b, 1)
 	d.on.Store(true)
 	answered := make(chan []error)
-	go func() { answered <- b.broker.box.sendAll(patient) }()
-	require.ErrorIs(t, b.broker.box.sendAll(hasty)[0], ErrUnconfirmed)
+	go func() { answered <- b.broker.box.sendAll(time.Now().Add(patience), calm) }()
+	require.ErrorIs(t, b.broker.box.sendAll(time.Now().Add(100*time.Millisecond), hasty)[0], ErrUnconfirmed)
 	d.on.Store(false)
 	require.Nil(t, <-answered)
 	publish(t, b, "x")
@@ -77,33 +78,80 @@ func TestLateCallerLeavesAlone(t *testing.T) {
 	assert.Equal(t, int64(4), backlog.Ready, "what nobody waited for has come as well")
 }
 
+// What comes too late is not sent, and nobody else's channel is given up for it.
+func TestNothingIsSentLate(t *testing.T) {
+	t.Parallel()
+	b := newSite(t).open(t)
+	publish(t, b, "x")
+	used := b.broker.box.shared.lane
+	for _, err := range b.broker.box.sendAll(time.Now(), posts(t, b, 2)) {
+		require.ErrorIs(t, err, errNotSent)
+		require.ErrorIs(t, err, ErrUnconfirmed)
+	}
+	publish(t, b, "x")
+	assert.Same(t, used, b.broker.box.shared.lane)
+	backlog, err := b.whole().Backlog(t.Context(), topic)
+	require.NoError(t, err)
+	assert.Equal(t, int64(2), backlog.Ready)
+}
+
 // What the broker closes the channel for is not the fault of the others that are on their way.
 func TestRefusedAlone(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.cfg.MaxMessageBytes = 256 << 20 // RabbitMQ's own limit is less
-	s.cfg.PublishTimeout = patience
-	b := s.open(t)
+	b := newSite(t).open(t)
 	publish(t, b, "x")
-	var others sync.WaitGroup
-	refused := make(chan struct{})
-	for range 10 {
-		others.Go(func() {
-			for {
-				assert.NoError(t, b.whole().Publisher.Publish(topic, message.NewMessage(watermill.NewUUID(), nil)))
-				select {
-				case <-refused:
-					return
-				default:
+	const callers, each, bad = 4, 50, 25
+	var sending sync.WaitGroup
+	for range callers {
+		mine := posts(t, b, each)
+		mine[bad].UserId = "somebody else" // which RabbitMQ refuses as it does what is too large
+		sending.Go(func() {
+			errs := b.broker.box.sendAll(time.Now().Add(patience), mine)
+			if !assert.Len(t, errs, each) {
+				return
+			}
+			for i, err := range errs {
+				if i == bad {
+					assert.ErrorContains(t, err, "somebody else")
+				} else {
+					assert.NoError(t, err)
 				}
 			}
 		})
 	}
+	sending.Wait()
+	arrived := map[string]struct{}{}
+	for messages := consume(t, b); len(arrived) < 1+callers*(each-1); { // some of them twice
+		msg := receive(t, messages)
+		arrived[msg.UUID] = struct{}{}
+		msg.Ack()
+	}
+}
+
+// A suspect of which the broker may have the first copy is not said to be certainly not there.
+func TestSuspectThatIsLateIsUnconfirmed(t *testing.T) {
+	t.Parallel()
+	b := newSite(t).open(t)
+	publish(t, b, "x")
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	suspect := posts(t, b, 1)
+	b.broker.box.sendAlone(late, suspect)
+	require.ErrorIs(t, suspect[0].err, ErrUnconfirmed)
+	assert.False(t, neverLeft(suspect[0].err))
+	assert.Equal(t, true, suspect[0].Headers[headerCheck], "it may be there twice")
+}
+
+// One that the broker refuses for its size is the only one on its way.
+func TestRefusedForItsSize(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.cfg.MaxMessageBytes = 256 << 20 // RabbitMQ's own limit is less
+	b := s.open(t)
+	publish(t, b, "x")
 	contents := []content{newContent(message.NewMessage("1", nil)), newContent(message.NewMessage("2", make([]byte, 140<<20))),
 		newContent(message.NewMessage("3", nil))}
-	errs := b.broker.publish(topic, contents)
-	close(refused)
-	others.Wait()
+	errs := b.broker.publishUntil(time.Now().Add(patience), topic, contents)
 	require.Len(t, errs, 3)
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], ErrTooLarge)

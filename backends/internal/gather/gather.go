@@ -75,21 +75,26 @@ func (g *Gatherer[T]) Send(item T, done func(error)) {
 	}
 }
 
-// drain flushes until nothing is pending. Before it ends it lets others go first, once: what they hand in then needs no goroutine of
-// its own, with a stack that has to grow, for each single item of a flush that is quick.
+// drain flushes until nothing is pending. Before it ends it lets others go first: what they hand in then needs no goroutine of its own,
+// with a stack that has to grow, for each single item of a flush that is quick.
 func (g *Gatherer[T]) drain() {
 	var items []T
-	for yielded := false; ; {
-		batch, whole := g.take(yielded)
-		if len(batch) == 0 {
-			if yielded {
-				return
-			}
-			runtime.Gosched()
-			yielded = true
-			continue
+	for {
+		items = g.flushPending(items)
+		runtime.Gosched()
+		if g.end() {
+			return
 		}
-		yielded = false
+	}
+}
+
+// flushPending flushes what is pending, batch by batch, each collected in the space of items, which it returns to be used again.
+func (g *Gatherer[T]) flushPending(items []T) []T {
+	for {
+		batch, whole := g.take()
+		if len(batch) == 0 {
+			return items
+		}
 		items = items[:0]
 		for i := range batch {
 			items = append(items, batch[i].item)
@@ -103,16 +108,12 @@ func (g *Gatherer[T]) drain() {
 	}
 }
 
-// take returns the next batch, and whether it is the whole of a slice that nobody else uses. With an empty batch the
-// calling flusher has ended, if it is at its end.
-func (g *Gatherer[T]) take(atEnd bool) (batch []call[T], whole bool) {
+// take returns the next batch, and whether it is the whole of a slice that nobody else uses.
+func (g *Gatherer[T]) take() (batch []call[T], whole bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch n := len(g.pending); {
 	case n == 0:
-		if atEnd {
-			g.running--
-		}
 		return nil, false
 	case n <= g.maxBatch:
 		batch, g.pending, g.spare = g.pending, g.spare, nil
@@ -122,6 +123,17 @@ func (g *Gatherer[T]) take(atEnd bool) (batch []call[T], whole bool) {
 		g.pending = g.pending[g.maxBatch:]
 		return batch, false
 	}
+}
+
+// end ends the calling flusher, unless something is pending.
+func (g *Gatherer[T]) end() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.pending) > 0 {
+		return false
+	}
+	g.running--
+	return true
 }
 
 func (g *Gatherer[T]) recycle(empty []call[T]) {
