@@ -153,10 +153,10 @@ func (b *broker) publishUntil(until time.Time, topic string, contents []content)
 		posts, at = append(posts, p), append(at, i)
 	}
 	if len(posts) == len(contents) {
-		return b.sendAgain(until, posts, b.send(until, posts))
+		return b.deliver(until, posts)
 	}
 	if len(posts) > 0 {
-		for i, err := range b.sendAgain(until, posts, b.send(until, posts)) {
+		for i, err := range b.deliver(until, posts) {
 			errs[at[i]] = err
 		}
 	}
@@ -165,28 +165,39 @@ func (b *broker) publishUntil(until time.Time, topic string, contents []content)
 
 // newPost makes ready what is sent, and the queue that it is sent to.
 func (b *broker) newPost(name string, c *content, until time.Time) (*post, error) {
-	p := &post{place: place{queue: name}}
+	to := place{queue: name}
 	if c.wait > 0 {
-		p.wait = b.queues.healthy(name, turn(c.wait))
-		c.wait = max(c.wait-time.Duration(p.wait)*time.Millisecond, 0)
+		to.wait = b.queues.healthy(name, turn(c.wait))
+		c.wait = max(c.wait-time.Duration(to.wait)*time.Millisecond, 0)
 	}
-	if err := b.queues.ensure(p.place, until); err != nil {
+	if err := b.queues.ensure(to, until); err != nil {
 		return nil, err
 	}
-	p.name, p.Publishing = p.place.name(), c.publishing()
+	p := newPost(to, c.publishing())
 	if size := len(p.Body) + maxHeaders; size > b.cfg.MaxMessageBytes {
 		return nil, fmt.Errorf("%w: %d bytes with its metadata, and Config.MaxMessageBytes is %d", ErrTooLarge, size, b.cfg.MaxMessageBytes)
 	}
-	p.copy = number(p.Headers[headerCopy])
 	return p, nil
+}
+
+// deliver sends posts, once more where their queue is gone. Of what was sent again without knowing whether the broker has it, it never
+// says that the broker has not.
+func (b *broker) deliver(until time.Time, posts []*post) []error {
+	errs := b.sendAgain(until, posts, b.send(until, posts))
+	for i, err := range errs {
+		if posts[i].again && err != nil && neverLeft(err) && !errors.Is(err, ErrTooLarge) {
+			errs[i] = fmt.Errorf("%w: %v", ErrUnconfirmed, err) //nolint:errorlint // which says that it is not there
+		}
+	}
+	return errs
 }
 
 // send publishes posts, and notes which queues of messages that wait do not confirm: RabbitMQ 3 leaves some without a leader when it is
 // killed.
 func (b *broker) send(until time.Time, posts []*post) []error {
 	errs := b.box.sendAll(until, posts)
-	for i, err := range errs {
-		if errors.Is(err, ErrUnconfirmed) && !errors.Is(err, errNotSent) {
+	for i := range errs {
+		if posts[i].silent {
 			b.queues.ails(posts[i].place)
 		}
 	}

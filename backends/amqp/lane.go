@@ -10,13 +10,9 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-const (
-	// maxOnWay is how many messages a lane has on their way to the broker and back at most.
-	maxOnWay = 1024
-	// oneMore is the size in bytes of what counts as one message more, in bodies that are larger: what waits in memory to be
-	// written is 4 MiB at most, or one message.
-	oneMore = 4 << 10
-)
+// maxOnWay is how many messages a lane that many share has on their way to the broker and back at most. What waits in memory to be
+// written is as many times oneMore.
+const maxOnWay = 1024
 
 // lane is a channel on which many publish at once, each of whom waits for its own confirms.
 type lane struct {
@@ -108,11 +104,11 @@ func (l *lane) send(ctx context.Context, posts []*post) int {
 }
 
 // weight is how much of the lane's room a post takes.
-func (l *lane) weight(p *post) int64 { return min(l.onWay, 1+int64(len(p.Body))/oneMore) }
+func (l *lane) weight(p *post) int64 { return min(l.onWay, p.weight) }
 
 // publish hands a post to the connection, and returns false if its channel is closed. What else may go wrong the post knows.
 func (l *lane) publish(p *post) (handed bool) {
-	p.confirm, p.err, p.suspect = nil, nil, false
+	p.confirm, p.err, p.silent, p.suspect = nil, nil, false, false
 	confirm, err := l.ch.PublishWithDeferredConfirm("", p.name, true, false, p.Publishing)
 	switch {
 	case errors.Is(err, amqp.ErrClosed):
@@ -142,6 +138,7 @@ func (l *lane) await(ctx context.Context, p *post) error {
 		case <-p.confirm.Done():
 		case <-ctx.Done():
 			l.retire() // before its room is used by others: its return may still come
+			p.silent = true
 			return ErrUnconfirmed
 		}
 	}
@@ -149,7 +146,7 @@ func (l *lane) await(ctx context.Context, p *post) error {
 		return l.cameBack(p)
 	}
 	reason := l.refused()
-	p.suspect = reason != nil && l.weight(p) < l.onWay // else it was the only one on its way
+	p.suspect = reason != nil && l.onWay > 1 // else it was the only one on its way
 	return l.refusal(reason)
 }
 

@@ -2,8 +2,7 @@ package amqp
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"slices"
 	"time"
 )
 
@@ -11,18 +10,19 @@ import (
 type postbox struct {
 	link   *link
 	shared *slot
-	alone  *slot // one message at a time: the broker closes the channel over that one only
+	large  *slot // one message at a time, so that nobody else waits until there is room for it
+	alone  *slot // the same for suspects: the broker closes the channel over that one only
 }
 
 func newPostbox(l *link) *postbox {
-	return &postbox{link: l, shared: newSlot(l, maxOnWay), alone: newSlot(l, 1)}
+	return &postbox{link: l, shared: newSlot(l, maxOnWay), large: newSlot(l, 1), alone: newSlot(l, 1)}
 }
 
 // sendAll returns when each post was confirmed, or what became of it instead; nil when all were. It leaves at the time until.
 func (b *postbox) sendAll(until time.Time, posts []*post) []error {
 	ctx, cancel := context.WithDeadline(context.Background(), until)
 	defer cancel()
-	b.shared.send(ctx, posts)
+	b.sendApart(ctx, posts)
 	var errs []error
 	for i, p := range posts {
 		if p.suspect {
@@ -38,13 +38,27 @@ func (b *postbox) sendAll(until time.Time, posts []*post) []error {
 	return errs
 }
 
-// sendAlone sends a suspect again. The broker may have it already: then it is there twice, and whatever is said of the second one, the
-// first may be there.
-func (b *postbox) sendAlone(ctx context.Context, suspect []*post) {
-	p := suspect[0]
-	p.Headers[headerCheck] = true
-	b.alone.send(ctx, suspect)
-	if errors.Is(p.err, errNotSent) || errors.Is(p.err, ErrRefused) {
-		p.err = fmt.Errorf("%w: %v", ErrUnconfirmed, p.err) //nolint:errorlint // which says that it is not there
+// sendApart sends the large ones after the others.
+func (b *postbox) sendApart(ctx context.Context, posts []*post) {
+	if !slices.ContainsFunc(posts, (*post).isLarge) { // as good as always
+		b.shared.send(ctx, posts)
+		return
 	}
+	var small, large []*post
+	for _, p := range posts {
+		if p.isLarge() {
+			large = append(large, p)
+		} else {
+			small = append(small, p)
+		}
+	}
+	b.shared.send(ctx, small)
+	b.large.send(ctx, large)
+}
+
+// sendAlone sends a suspect again. The broker may have it already: then it is there twice.
+func (b *postbox) sendAlone(ctx context.Context, suspect []*post) {
+	suspect[0].again = true
+	suspect[0].Headers[headerCheck] = true
+	b.alone.send(ctx, suspect)
 }

@@ -84,6 +84,9 @@ func (s *slot) open(conn *amqp.Connection) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if conn.IsClosed() { // there may be a lane of the next one by now
+		return ErrDisconnected
+	}
 	s.lane = newLane(conn, ch, s.onWay)
 	return nil
 }

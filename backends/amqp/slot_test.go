@@ -26,6 +26,15 @@ func posts(t *testing.T, b *backend, n int) []*post {
 	return made
 }
 
+// requireReady waits until so many messages are with the broker.
+func requireReady(t *testing.T, b *backend, n int64) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		backlog, err := b.whole().Backlog(t.Context(), topic)
+		return err == nil && backlog.Ready == n
+	}, patience, glance)
+}
+
 // Callers that have more to send than a lane has room for share it, and each hears of its own what came back.
 func TestMoreThanALaneHasRoomFor(t *testing.T) {
 	t.Parallel()
@@ -53,9 +62,7 @@ func TestMoreThanALaneHasRoomFor(t *testing.T) {
 		})
 	}
 	sending.Wait()
-	backlog, err := b.whole().Backlog(t.Context(), topic)
-	require.NoError(t, err)
-	assert.Equal(t, int64(1+callers*(each-(each-1)/lost)), backlog.Ready)
+	requireReady(t, b, 1+callers*(each-(each-1)/lost))
 }
 
 // Whoever leaves before the confirm takes nothing from the others, and what is sent after it goes on another channel.
@@ -73,9 +80,7 @@ func TestLateCallerLeavesAlone(t *testing.T) {
 	publish(t, b, "x")
 	assert.NotSame(t, used, b.broker.box.shared.lane)
 	require.Eventually(t, used.ch.IsClosed, patience, glance)
-	backlog, err := b.whole().Backlog(t.Context(), topic)
-	require.NoError(t, err)
-	assert.Equal(t, int64(4), backlog.Ready, "what nobody waited for has come as well")
+	requireReady(t, b, 4) // also what nobody waited for
 }
 
 // What comes too late is not sent, and nobody else's channel is given up for it.
@@ -90,9 +95,7 @@ func TestNothingIsSentLate(t *testing.T) {
 	}
 	publish(t, b, "x")
 	assert.Same(t, used, b.broker.box.shared.lane)
-	backlog, err := b.whole().Backlog(t.Context(), topic)
-	require.NoError(t, err)
-	assert.Equal(t, int64(2), backlog.Ready)
+	requireReady(t, b, 2)
 }
 
 // What the broker closes the channel for is not the fault of the others that are on their way.
@@ -128,18 +131,59 @@ func TestRefusedAlone(t *testing.T) {
 	}
 }
 
-// A suspect of which the broker may have the first copy is not said to be certainly not there.
+// A suspect of which the broker may have the first copy is not said to be certainly not there, nor is its queue blamed.
 func TestSuspectThatIsLateIsUnconfirmed(t *testing.T) {
 	t.Parallel()
 	b := newSite(t).open(t)
 	publish(t, b, "x")
 	late, cancel := context.WithCancel(t.Context())
 	cancel()
-	suspect := posts(t, b, 1)
-	b.broker.box.sendAlone(late, suspect)
-	require.ErrorIs(t, suspect[0].err, ErrUnconfirmed)
-	assert.False(t, neverLeft(suspect[0].err))
-	assert.Equal(t, true, suspect[0].Headers[headerCheck], "it may be there twice")
+	suspects := posts(t, b, 1)
+	suspects[0].wait = 1000
+	b.broker.box.sendAlone(late, suspects)
+	require.ErrorIs(t, suspects[0].err, errNotSent)
+	assert.Equal(t, true, suspects[0].Headers[headerCheck], "it may be there twice")
+	errs := b.broker.deliver(time.Now(), suspects)
+	require.ErrorIs(t, errs[0], ErrUnconfirmed)
+	assert.False(t, neverLeft(errs[0]))
+	assert.Empty(t, b.broker.queues.ill)
+}
+
+// What is in the middle of being sent when its time is over is left, with the lane as it was.
+func TestLateOnTheLane(t *testing.T) {
+	t.Parallel()
+	b := newSite(t).open(t)
+	publish(t, b, "x")
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	l := b.broker.box.shared.lane
+	for name, room := range map[string]int64{"with room": 0, "without room": maxOnWay} {
+		require.True(t, l.room.TryAcquire(room), name)
+		mine := posts(t, b, 2)
+		assert.Equal(t, len(mine), l.send(late, mine), name)
+		for _, p := range mine {
+			require.ErrorIs(t, p.err, errNotSent, name)
+			assert.False(t, p.silent, name)
+		}
+		l.room.Release(room)
+		assert.True(t, l.usable(), name)
+	}
+	require.True(t, l.room.TryAcquire(maxOnWay), "all of its room is left")
+	l.room.Release(maxOnWay)
+}
+
+// A large message waits for no room that others have, and they do not wait for it.
+func TestLargeGoesApart(t *testing.T) {
+	t.Parallel()
+	b := newSite(t).open(t)
+	publish(t, b, "x")
+	shared := b.broker.box.shared.lane
+	require.True(t, shared.room.TryAcquire(maxOnWay-1), "as for a queue that does not confirm")
+	large := newContent(message.NewMessage("large", make([]byte, maxOnWay*oneMore)))
+	errs := b.broker.publish(topic, []content{newContent(message.NewMessage("1", nil)), large, newContent(message.NewMessage("2", nil))})
+	require.Empty(t, errs)
+	assert.NotNil(t, b.broker.box.large.lane)
+	requireReady(t, b, 4)
 }
 
 // One that the broker refuses for its size is the only one on its way.
