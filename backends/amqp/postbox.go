@@ -26,7 +26,7 @@ func (b *postbox) sendAll(until time.Time, posts []*post) []error {
 	var errs []error
 	for i, p := range posts {
 		if p.suspect {
-			b.sendAlone(ctx, posts[i:i+1])
+			b.sendAlone(ctx, p)
 		}
 		if p.err != nil && errs == nil {
 			errs = make([]error, len(posts))
@@ -57,8 +57,8 @@ func (b *postbox) sendApart(ctx context.Context, posts []*post) {
 }
 
 // sendAlone sends a suspect again. The broker may have it already: then it is there twice.
-func (b *postbox) sendAlone(ctx context.Context, suspect []*post) {
-	suspect[0].again = true
-	suspect[0].Headers[headerCheck] = true
-	b.alone.send(ctx, suspect)
+func (b *postbox) sendAlone(ctx context.Context, suspect *post) {
+	suspect.again = true
+	suspect.Headers[headerCheck] = true
+	b.alone.send(ctx, []*post{suspect})
 }

@@ -140,7 +140,7 @@ func TestSuspectThatIsLateIsUnconfirmed(t *testing.T) {
 	cancel()
 	suspects := posts(t, b, 1)
 	suspects[0].wait = 1000
-	b.broker.box.sendAlone(late, suspects)
+	b.broker.box.sendAlone(late, suspects[0])
 	require.ErrorIs(t, suspects[0].err, errNotSent)
 	assert.Equal(t, true, suspects[0].Headers[headerCheck], "it may be there twice")
 	errs := b.broker.deliver(time.Now(), suspects)

@@ -87,7 +87,7 @@ func (s *stream) serve(engine *queue.Subscriber, unsubscribed, closing <-chan st
 	s.close(cancel)
 }
 
-// prepare declares a topic's queues. What keeps the broker from that for now is no error: whoever consumes tries it again.
+// prepare declares a topic's queues. What keeps the broker from that is no error: whoever consumes tries it again.
 func (b *broker) prepare(topic string) (name string, err error) {
 	name, err = b.queueOf(topic)
 	if err != nil {
