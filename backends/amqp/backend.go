@@ -33,7 +33,8 @@ type Config struct {
 	// different ones, or a different asyncevents.Config.TopicPrefix: else each processes what the other accepted. At most 100
 	// bytes, without "#". Defaults to "".
 	QueuePrefix string
-	// PublishTimeout is how long the broker may take to confirm a message. Defaults to DefaultPublishTimeout.
+	// PublishTimeout is how long the broker may take to confirm a message, and, when it is longer than 5 s, to answer anything
+	// else before its connection is made anew. Defaults to DefaultPublishTimeout.
 	PublishTimeout time.Duration
 	// MaxMessageBytes is the largest size of a message with its metadata that is sent: the broker would close the channel for a
 	// larger one than its max_message_size. Defaults to DefaultMaxMessageBytes, which is RabbitMQ 4's.
@@ -120,7 +121,7 @@ func (b *backend) whole() *asyncevents.Backend {
 	w.Events = &events{b.newEvents(), b.broker}
 	w.Transactions = apart.NewTransactions(b.store.Transactions, b.relays)
 	w.DeadLetters = &deadLetters{b.store.DeadLetters, b.broker}
-	w.Backlog = (&backlogs{broker: b.broker, store: b.store, waits: map[string]map[int64]struct{}{}}).count
+	w.Backlog = apart.LookTwice((&backlogs{broker: b.broker, store: b.store, waits: map[string]map[int64]struct{}{}}).count)
 	w.Ping = b.ping
 	w.Close = b.close
 	return &w

@@ -25,50 +25,71 @@ type backlogs struct {
 	waits map[string]map[int64]struct{} // that had a queue when this process began, by the topic's queue
 }
 
-// count returns the backlog of a topic: what the broker has, what this process has in hand, and what waits in the store to be
-// handed to the broker.
+// count returns the backlog of a topic: what waits in the store to be handed to the broker, what the broker has, and what this process
+// has in hand. It asks in the order in which messages move, so that those that move meanwhile are counted twice, not never.
 func (b *backlogs) count(ctx context.Context, topic string) (total asyncevents.Backlog, err error) {
-	if total, err = b.atBroker(topic); err != nil {
+	if b.store.Backlog != nil {
+		if total, err = b.store.Backlog(ctx, topic); err != nil {
+			return total, err
+		}
+		total.Ready, total.InFlight = total.Ready+total.InFlight, 0
+	}
+	if err := b.beyond(topic, &total); err != nil {
 		return total, fmt.Errorf("amqp: count the messages of %q: %w", topic, err)
 	}
-	waiting, claimed := b.broker.inHand(topic)
-	total.Ready += waiting
-	total.InFlight += claimed
-	if b.store.Backlog == nil {
-		return total, nil
-	}
-	stored, err := b.store.Backlog(ctx, topic)
-	total.Ready += stored.Ready + stored.InFlight
-	total.Delayed += stored.Delayed
-	total.Estimated = stored.Estimated
-	return total, err
+	return total, nil
 }
 
-func (b *backlogs) atBroker(topic string) (total asyncevents.Backlog, err error) {
+// beyond adds what has left the store.
+func (b *backlogs) beyond(topic string, total *asyncevents.Backlog) error {
 	queue, err := b.broker.queueOf(topic)
 	if err != nil {
-		return total, nil //nolint:nilerr // no topic can have this name, and so none has messages
+		return nil //nolint:nilerr // no topic can have this name, and so none has messages
 	}
 	conn, err := b.broker.queues.link.now()
 	if err != nil {
-		return total, err
+		return err
 	}
+	ready, there, err := b.ready(conn, queue)
+	if err != nil {
+		return err
+	}
+	waiting, claimed := b.broker.inHand(topic)
+	total.Ready += ready + waiting
+	total.InFlight += claimed
+	if !there {
+		return nil // and nothing waits for it
+	}
+	delayed, err := b.delayed(conn, queue)
+	total.Delayed += delayed
+	return err
+}
+
+// ready returns how many messages could be delivered at once, and whether their queue is there.
+func (b *backlogs) ready(conn *amqp.Connection, queue string) (n int64, there bool, err error) {
 	for _, name := range []string{queue, droppedOf(queue)} {
 		q, there, err := b.broker.queues.link.inspect(conn, name)
 		if err != nil || !there {
-			return total, err // without it, nothing waits for it
+			return n, false, err
 		}
-		total.Ready += int64(q.Messages)
+		n += int64(q.Messages)
 	}
+	return n, true, nil
+}
+
+func (b *backlogs) delayed(conn *amqp.Connection, queue string) (n int64, err error) {
 	waits, err := b.waitsOf(conn, queue)
+	if err != nil {
+		return 0, err
+	}
 	for _, ms := range waits {
 		q, _, err := b.broker.queues.link.inspect(conn, waitOf(queue, ms))
 		if err != nil {
-			return total, err
+			return n, err
 		}
-		total.Delayed += int64(q.Messages)
+		n += int64(q.Messages)
 	}
-	return total, err
+	return n, nil
 }
 
 // waitsOf returns the lengths of wait that have a queue. Nothing tells of those that other processes declared, so all of them are asked

@@ -40,15 +40,15 @@ func newBroker(ctx context.Context, url string, cfg *Config) (*broker, error) {
 	if _, err := amqp.ParseURI(url); err != nil {
 		return nil, errURL // err shows the URL
 	}
-	publishes := newLink("publish", dialer(url, cfg, "publish"), cfg.Logger)
+	publishes := newLink("publish", dialer(url, cfg, "publish"), cfg)
 	b := &broker{
 		cfg: cfg, log: cfg.Logger, streams: map[*stream]struct{}{},
-		consumes: newLink("consume", dialer(url, cfg, "consume"), cfg.Logger),
+		consumes: newLink("consume", dialer(url, cfg, "consume"), cfg),
 		box:      newPostbox(publishes),
 	}
 	keep, stop := context.WithCancel(context.Background())
 	b.stop = stop
-	controls := newLink("control", dialer(url, cfg, "control"), cfg.Logger)
+	controls := newLink("control", dialer(url, cfg, "control"), cfg)
 	b.queues = newTopology(keep, controls)
 	links := []*link{publishes, b.consumes, controls}
 	for _, l := range links {

@@ -59,7 +59,7 @@ func (s *site) exists(t *testing.T, name string) (there bool) {
 	conn, err := amqp.Dial(s.url)
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, conn.Close()) }()
-	l := newLink("test", nil, slog.New(slog.DiscardHandler))
+	l := newLink("test", nil, &Config{Logger: slog.New(slog.DiscardHandler)})
 	_, there, err = l.inspect(conn, name)
 	require.NoError(t, err)
 	return there

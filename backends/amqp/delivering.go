@@ -178,7 +178,7 @@ func (s *stream) putOff(l *letter, settlement queue.Settlement) error {
 
 // close gives back what nobody has claimed, and acknowledges what is done. The stream has been stopped, and the engine has ended.
 func (s *stream) close(closing context.CancelFunc) {
-	late := time.NewTimer(callPatience)
+	late := time.NewTimer(settleDown + s.consumes.patience)
 	defer late.Stop()
 	select {
 	case <-s.quiet: // what was on its way is here

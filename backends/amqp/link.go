@@ -17,7 +17,8 @@ const (
 	dialTimeout = 10 * time.Second
 	// heartbeat is after how long a silent connection is asked for a sign of life; three are waited for.
 	heartbeat = 5 * time.Second
-	// callPatience is how long the broker may take to answer before its connection is given up.
+	// callPatience is how long the broker may take to answer before its connection is given up, at least: one that may take longer
+	// to confirm a message may take as long.
 	callPatience = 5 * time.Second
 	// closePatience is the same for the last call, which ends a connection.
 	closePatience = 2 * time.Second
@@ -30,8 +31,9 @@ type dialing func(ctx context.Context) (*amqp.Connection, net.Conn, error)
 
 // link is one connection to the broker, made again whenever it is lost.
 type link struct {
-	dial dialing
-	log  *slog.Logger
+	dial     dialing
+	patience time.Duration // how long the broker may take to answer
+	log      *slog.Logger
 
 	mu      sync.Mutex
 	conn    *amqp.Connection
@@ -47,10 +49,11 @@ type link struct {
 // errUntried is why there is no connection before the first try.
 var errUntried = errors.New("not connected yet")
 
-func newLink(purpose string, dial dialing, log *slog.Logger) *link {
-	log = log.With("connection", purpose)
+func newLink(purpose string, dial dialing, cfg *Config) *link {
+	log := cfg.Logger.With("connection", purpose)
 	return &link{
-		dial: dial, up: make(chan struct{}), tried: make(chan struct{}), cause: errUntried, log: log,
+		dial: dial, patience: max(callPatience, cfg.PublishTimeout), log: log,
+		up: make(chan struct{}), tried: make(chan struct{}), cause: errUntried,
 		down: complaint{log: log, what: "no connection to the broker; it is tried again"},
 	}
 }
@@ -176,7 +179,7 @@ func (l *link) first(ctx context.Context) error {
 // within does something that waits for the broker to answer. A connection on which that takes too long is cut, which ends the wait, and
 // made again: neither amqp091-go nor the heartbeats of a broker that takes no messages would end it.
 func (l *link) within(conn *amqp.Connection, do func() error) error {
-	late := time.AfterFunc(callPatience, func() { l.cut(conn) })
+	late := time.AfterFunc(l.patience, func() { l.cut(conn) })
 	defer late.Stop()
 	return do()
 }

@@ -17,7 +17,7 @@ import (
 
 const (
 	// patience is how long anything may take that should happen at once: a loaded machine is no fault.
-	patience = 20 * time.Second
+	patience = time.Minute
 	// glance is how often is looked whether it has.
 	glance = 5 * time.Millisecond
 	// shortLease is a lease that a test can wait for.
