@@ -49,6 +49,16 @@ func (s *stream) hush(source *source) {
 	}
 }
 
+// awaitQuiet waits until the broker delivers no more, or has had the time to end that. The stream has been stopped.
+func (s *stream) awaitQuiet() {
+	late := time.NewTimer(settleMost + s.consumes.patience)
+	defer late.Stop()
+	select {
+	case <-s.quiet:
+	case <-late.C:
+	}
+}
+
 // emptyHanded is whether nothing is in hand that a session delivered.
 func (s *stream) emptyHanded(session *session) bool {
 	s.mu.Lock()
@@ -173,17 +183,12 @@ func (s *stream) decide(l *letter) (done bool, err error) {
 func (s *stream) putOff(l *letter, settlement queue.Settlement) error {
 	next := l.follower(&settlement)
 	next.starts-- // that is one less than the attempt which did not begin
-	return first(s.publish(s.topic, []content{next}))
+	return first(s.send([]content{next}))
 }
 
 // close gives back what nobody has claimed, and acknowledges what is done. The stream has been stopped, and the engine has ended.
 func (s *stream) close(closing context.CancelFunc) {
-	late := time.NewTimer(settleDown + s.consumes.patience)
-	defer late.Stop()
-	select {
-	case <-s.quiet: // what was on its way is here
-	case <-late.C:
-	}
+	s.awaitQuiet() // what was on its way is here
 	s.odd.Wait()
 	if err := s.giveBack(); err != nil {
 		s.log.Warn("amqp: messages that nobody has seen are delivered again with an attempt less", "error", err)

@@ -19,6 +19,8 @@ const (
 	silence = 15 * time.Second
 	// settleDown is how long nothing must have come before the broker is asked for no more: see source.take.
 	settleDown = 100 * time.Millisecond
+	// settleMost is how long that is waited for.
+	settleMost = time.Second
 	// tryAgain is the wait before another try to consume, after one that failed.
 	tryAgain = 100 * time.Millisecond
 	// droppedPrefetch is how many dropped messages may be in hand. There are hardly ever any.
@@ -104,12 +106,13 @@ func (s *source) consume(closing context.Context, conn *amqp.Connection) error {
 // take takes what the broker delivers, until it ends that or closing ends.
 //
 // Once the stream is stopped, no more is asked for. What RabbitMQ delivers to a consumer while it cancels it comes to nobody, and
-// counts. So nothing is acknowledged first, which would make room for more, until no more comes.
+// counts. So nothing is acknowledged first, which would make room for more, nor published what comes back, until no more comes.
 func (s *source) take(closing context.Context, conn *amqp.Connection, session *session) {
 	stop := s.stopping.Done()
 	silent, calm := time.NewTicker(silence), time.NewTimer(time.Hour)
 	defer silent.Stop()
 	defer calm.Stop()
+	var until time.Time // when it is no longer waited that no more comes
 	var d amqp.Delivery // one for all: nobody keeps it
 	var open bool
 	for {
@@ -118,7 +121,7 @@ func (s *source) take(closing context.Context, conn *amqp.Connection, session *s
 			if open {
 				silent.Reset(silence)
 				if stop == nil {
-					calm.Reset(settleDown)
+					calm.Reset(min(settleDown, time.Until(until)))
 				}
 				s.arrives(session, s.letter(&d))
 				continue
@@ -134,6 +137,7 @@ func (s *source) take(closing context.Context, conn *amqp.Connection, session *s
 		case <-stop:
 			stop = nil
 			session.hold()
+			until = time.Now().Add(settleMost)
 			calm.Reset(settleDown)
 		case <-calm.C:
 			s.cancel(conn, session)

@@ -169,7 +169,7 @@ func (s *stream) follow(letters []*letter, settlements []queue.Settlement) (errs
 	if len(contents) == 0 {
 		return nil
 	}
-	published := s.publish(s.topic, contents)
+	published := s.send(contents)
 	if published != nil {
 		errs = make([]error, len(letters))
 	}
@@ -180,6 +180,15 @@ func (s *stream) follow(letters []*letter, settlements []queue.Settlement) (errs
 		letters[of].copied = published == nil || published[i] == nil
 	}
 	return errs
+}
+
+// send publishes what follows letters. Once the stream is stopped it waits until the broker delivers no more: what came back while the
+// consumers are cancelled would come to nobody, and count.
+func (s *stream) send(contents []content) []error {
+	if s.stopping.Err() != nil {
+		s.awaitQuiet()
+	}
+	return s.publish(s.topic, contents)
 }
 
 // finish acknowledges a settled letter. One whose connection is lost is remembered, to be acknowledged when it comes back. A nil
