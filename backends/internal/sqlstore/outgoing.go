@@ -142,8 +142,8 @@ var asUsual = jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.Allow
 
 // DecodeMetadata is the reverse of EncodeMetadata.
 func DecodeMetadata(text string) (message.Metadata, error) {
-	if text == "{}" {
-		return message.Metadata{}, nil
+	if metadata, plain := decodePlain(text); plain {
+		return metadata, nil
 	}
 	var metadata message.Metadata
 	if err := jsonv2.Unmarshal([]byte(text), &metadata, asUsual); err != nil {
@@ -153,4 +153,27 @@ func DecodeMetadata(text string) (message.Metadata, error) {
 		metadata = message.Metadata{}
 	}
 	return metadata, nil
+}
+
+// decodePlain is the reverse of encode where all stands in JSON as it is, which is as good as always, and returns false where it does not.
+func decodePlain(text string) (metadata message.Metadata, plain bool) {
+	text, plain = strings.CutPrefix(text, "{")
+	metadata = make(message.Metadata, strings.Count(text, `":"`))
+	for plain && text != "}" {
+		var name, value string
+		if name, value, text, plain = cutPlain(text); plain {
+			metadata[name] = value
+		}
+	}
+	return metadata, plain
+}
+
+// cutPlain cuts a member, and the comma after it, off the beginning of a text.
+func cutPlain(text string) (name, value, rest string, plain bool) {
+	text, opened := strings.CutPrefix(text, `"`)
+	name, text, named := strings.Cut(text, `":"`)
+	value, rest, closed := strings.Cut(text, `"`)
+	rest, more := strings.CutPrefix(rest, ",")
+	plain = opened && named && closed && isPlain(name) && isPlain(value)
+	return name, value, rest, plain && more != (rest == "}")
 }

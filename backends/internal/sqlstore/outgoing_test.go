@@ -22,3 +22,23 @@ func TestMetadataComesBack(t *testing.T) {
 		assert.Equal(t, metadata, back)
 	})
 }
+
+func TestPlainMetadataIsReadAsAnyOther(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`{}`, `{"a":"1"}`, `{"a":"1","b":""}`, `{"":""}`, `{"a":"1","a":"2"}`, `{"a":":","b":","}`, `{"a":"}"}`,
+	} {
+		metadata, plain := decodePlain(text)
+		require.True(t, plain, text)
+		var want message.Metadata
+		require.NoError(t, json.Unmarshal([]byte(text), &want), text)
+		assert.Equal(t, want, metadata, text)
+	}
+	for _, text := range []string{
+		``, `{`, `}`, `null`, `[]`, `""`, `{"a"}`, `{"a":1}`, `{"a":"1"`, `{"a":"1",}`, `{"a":"1"}}`, `{"a":"1"} `, `{ "a":"1"}`, `{"a": "1"}`,
+		`{"a":"1""b":"2"}`, `{,"a":"1"}`, `{"a":"\n"}`, `{"a":"\""}`, `{"é":"1"}`, "{\"a\":\"\n\"}", `{"a":"1","b"}`, `{"a","b":"1"}`,
+	} {
+		_, plain := decodePlain(text)
+		assert.False(t, plain, text)
+	}
+}
