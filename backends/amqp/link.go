@@ -184,6 +184,15 @@ func (l *link) within(conn *amqp.Connection, do func() error) error {
 	return do()
 }
 
+// channel opens a channel.
+func (l *link) channel(conn *amqp.Connection) (ch *amqp.Channel, err error) {
+	err = l.within(conn, func() error {
+		ch, err = conn.Channel()
+		return err
+	})
+	return ch, err
+}
+
 // cut ends a connection without asking the broker.
 func (l *link) cut(conn *amqp.Connection) {
 	l.mu.Lock()

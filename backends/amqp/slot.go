@@ -72,13 +72,10 @@ func (s *slot) open(conn *amqp.Connection) error {
 	if l := s.now(conn); l != nil && l.usable() {
 		return nil
 	}
-	var ch *amqp.Channel
-	err := s.link.within(conn, func() (err error) {
-		if ch, err = conn.Channel(); err != nil {
-			return err
-		}
-		return ch.Confirm(false)
-	})
+	ch, err := s.link.channel(conn)
+	if err == nil {
+		err = s.link.within(conn, func() error { return ch.Confirm(false) })
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDisconnected, err)
 	}

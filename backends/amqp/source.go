@@ -70,7 +70,7 @@ func (s *source) consume(closing context.Context, conn *amqp.Connection) error {
 	if err := s.queues.declare(place{queue: s.stream.queue}, time.Now().Add(dialTimeout)); err != nil {
 		return err
 	}
-	ch, err := conn.Channel()
+	ch, err := s.link.channel(conn)
 	if err != nil {
 		return explain(err)
 	}
