@@ -121,7 +121,7 @@ func (b *backend) whole() *asyncevents.Backend {
 	w.Events = &events{b.newEvents(), b.broker}
 	w.Transactions = apart.NewTransactions(b.store.Transactions, b.relays)
 	w.DeadLetters = &deadLetters{b.store.DeadLetters, b.broker}
-	w.Backlog = apart.LookTwice((&backlogs{broker: b.broker, store: b.store, waits: map[string]map[int64]struct{}{}}).count)
+	w.Backlog = (&backlogs{broker: b.broker, store: b.store, waits: map[string]map[int64]struct{}{}}).count
 	w.Ping = b.ping
 	w.Close = b.close
 	return &w

@@ -131,26 +131,3 @@ func TestCloseEndsWhateverTheBrokerDoes(t *testing.T) {
 	require.NoError(t, b.broker.Close())
 	assert.Less(t, time.Since(began), 3*callPatience)
 }
-
-// What follows a message is not published while consumers are cancelled: it would be delivered to nobody, and that counts as a start.
-func TestNothingFollowsBeforeTheConsumersAreCancelled(t *testing.T) {
-	t.Parallel()
-	b := newSite(t).open(t)
-	s := newStream(b.broker, topic, b.broker.cfg.QueuePrefix+topic, quick(), b.store.Events)
-	follower := []content{newContent(message.NewMessage("m", nil))}
-	require.Nil(t, s.send(follower), "nothing is waited for before the stream is stopped")
-	s.stop()
-	sent := make(chan []error)
-	go func() { sent <- s.send(follower) }()
-	select {
-	case <-sent:
-		require.Fail(t, "published while the broker still delivers")
-	case <-time.After(3 * settleDown):
-	}
-	requireReady(t, b, 1)
-	for _, source := range s.sources() {
-		s.hush(source)
-	}
-	require.Nil(t, <-sent)
-	requireReady(t, b, 2)
-}

@@ -42,19 +42,21 @@ func (s *stream) hush(source *source) {
 	if s.hushed[source.queue] = true; len(s.hushed) < 2 {
 		return
 	}
-	select {
-	case <-s.quiet:
-	default:
-		close(s.quiet)
-	}
+	s.quieten()
 }
 
-// awaitQuiet waits until the broker delivers no more, or has had the time to end that. The stream has been stopped.
-func (s *stream) awaitQuiet() {
-	late := time.NewTimer(settleMost + s.consumes.patience)
+// awaitSettled waits until no letter is being settled, at most for a while: a store may hang.
+func (s *stream) awaitSettled() {
+	settled := make(chan struct{})
+	go func() {
+		s.settling.Lock()
+		defer s.settling.Unlock()
+		close(settled)
+	}()
+	late := time.NewTimer(callPatience)
 	defer late.Stop()
 	select {
-	case <-s.quiet:
+	case <-settled:
 	case <-late.C:
 	}
 }
@@ -188,7 +190,8 @@ func (s *stream) putOff(l *letter, settlement queue.Settlement) error {
 
 // close gives back what nobody has claimed, and acknowledges what is done. The stream has been stopped, and the engine has ended.
 func (s *stream) close(closing context.CancelFunc) {
-	s.awaitQuiet() // what was on its way is here
+	<-s.quiet // what was on its way is here
+	s.awaitSettled()
 	s.odd.Wait()
 	if err := s.giveBack(); err != nil {
 		s.log.Warn("amqp: messages that nobody has seen are delivered again with an attempt less", "error", err)

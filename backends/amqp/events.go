@@ -55,6 +55,8 @@ func (b *broker) settle(ctx context.Context, settlement queue.Settlement, dead b
 	if !ok || s.broker != b {
 		return record()
 	}
+	s.settling.RLock()
+	defer s.settling.RUnlock()
 	l, held := s.begin(claim.ID, claim.Owner)
 	if !held {
 		claim.MarkSettled()

@@ -52,11 +52,14 @@ var errUntried = errors.New("not connected yet")
 func newLink(purpose string, dial dialing, cfg *Config) *link {
 	log := cfg.Logger.With("connection", purpose)
 	return &link{
-		dial: dial, patience: max(callPatience, cfg.PublishTimeout), log: log,
+		dial: dial, patience: patienceOf(cfg), log: log,
 		up: make(chan struct{}), tried: make(chan struct{}), cause: errUntried,
 		down: complaint{log: log, what: "no connection to the broker; it is tried again"},
 	}
 }
+
+// patienceOf is how long the broker may take to answer.
+func patienceOf(cfg *Config) time.Duration { return max(callPatience, cfg.PublishTimeout) }
 
 // keep connects, again and again, until ctx ends.
 func (l *link) keep(ctx context.Context) {
@@ -256,7 +259,7 @@ func dialer(url string, cfg *Config, purpose string) dialing {
 				if err := below.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
 					return nil, errors.Join(err, below.Close())
 				}
-				return newWire(below), nil
+				return newWire(below, patienceOf(cfg)), nil
 			},
 		})
 		return conn, below, err

@@ -74,6 +74,9 @@ func (s *source) consume(closing context.Context, conn *amqp.Connection) error {
 	if err != nil {
 		return explain(err)
 	}
+	if s.stopping.Err() != nil {
+		return explain(s.link.within(conn, ch.Close))
+	}
 	closes := ch.NotifyClose(make(chan *amqp.Error, 1))
 	defer func() { _ = s.link.within(conn, ch.Close) }() // what it could tell does not matter any more
 	session := newSession(ch)
@@ -106,7 +109,8 @@ func (s *source) consume(closing context.Context, conn *amqp.Connection) error {
 // take takes what the broker delivers, until it ends that or closing ends.
 //
 // Once the stream is stopped, no more is asked for. What RabbitMQ delivers to a consumer while it cancels it comes to nobody, and
-// counts. So nothing is acknowledged first, which would make room for more, nor published what comes back, until no more comes.
+// counts. So nothing is acknowledged first, which would make room for more, nor published what comes back, until no more
+// comes, or for settleMost.
 func (s *source) take(closing context.Context, conn *amqp.Connection, session *session) {
 	stop := s.stopping.Done()
 	silent, calm := time.NewTicker(silence), time.NewTimer(time.Hour)
@@ -140,6 +144,10 @@ func (s *source) take(closing context.Context, conn *amqp.Connection, session *s
 			until = time.Now().Add(settleMost)
 			calm.Reset(settleDown)
 		case <-calm.C:
+			if s.sending.Load() > 0 && time.Now().Before(until) {
+				calm.Reset(settleDown) // after what is about to come back
+				continue
+			}
 			s.cancel(conn, session)
 		case <-closing.Done():
 			return
@@ -158,6 +166,9 @@ func (s *source) cancel(conn *amqp.Connection, session *session) {
 func (s *source) goesOn(conn *amqp.Connection, session *session) bool {
 	if s.stopping.Err() != nil {
 		session.release()
+		if session.ch.IsClosed() { // what it delivered goes elsewhere, and must not be given back as well
+			s.loses(session)
+		}
 		s.hush(s)
 		return true
 	}

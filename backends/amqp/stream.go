@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -35,7 +36,10 @@ type stream struct {
 	ready   []*letter         // may be claimed, or was when it came
 
 	odd       sync.WaitGroup  // letters that are being examined
-	quiet     chan struct{}   // closed when the broker delivers no more, after stopping
+	settling  sync.RWMutex    // held for reading while letters are settled
+	sending   atomic.Int64    // calls of send that began before stopping
+	quiet     chan struct{}   // closed when the broker delivers no more, after stopping, or has had the time to end that
+	quieten   func()          // closes quiet
 	hushed    map[string]bool // the sources of which that is known
 	undecided complaint       // of letters that came again
 }
@@ -47,7 +51,9 @@ func newStream(b *broker, topic, queue string, cfg asyncevents.SubscriberConfig,
 	}
 	s.undecided = complaint{log: s.log, what: "cannot decide on messages that came again; it is tried again"}
 	s.quiet, s.hushed = make(chan struct{}), map[string]bool{}
+	s.quieten = sync.OnceFunc(func() { close(s.quiet) })
 	s.stopping, s.stop = context.WithCancel(b.queues.closing)
+	context.AfterFunc(s.stopping, func() { time.AfterFunc(settleMost+s.consumes.patience, s.quieten) })
 	return s
 }
 
@@ -110,6 +116,8 @@ func (s *stream) Expired(_ context.Context, _ string, limit int) (expired []queu
 // Settle implements queue.Driver. What follows a message is with the broker before the message is acknowledged: in between, it
 // may be there twice, but never not at all. Where that fails for some, the error is a *queue.SomeError.
 func (s *stream) Settle(_ context.Context, settlements []queue.Settlement) (held []bool, err error) {
+	s.settling.RLock()
+	defer s.settling.RUnlock()
 	letters := make([]*letter, len(settlements))
 	held = make([]bool, len(settlements))
 	for i := range settlements {
@@ -162,7 +170,7 @@ func (s *stream) follow(letters []*letter, settlements []queue.Settlement) (errs
 	var contents []content
 	var at []int
 	for i, l := range letters {
-		if l != nil && !l.copied && settlements[i].Outcome != queue.Done {
+		if l != nil && !l.copied && settlements[i].Outcome != queue.Done && !s.goesBack(l, &settlements[i]) {
 			contents, at = append(contents, l.follower(&settlements[i])), append(at, i)
 		}
 	}
@@ -186,9 +194,23 @@ func (s *stream) follow(letters []*letter, settlements []queue.Settlement) (errs
 // consumers are cancelled would come to nobody, and count.
 func (s *stream) send(contents []content) []error {
 	if s.stopping.Err() != nil {
-		s.awaitQuiet()
+		<-s.quiet
+		return s.publish(s.topic, contents)
 	}
+	s.sending.Add(1)
+	defer s.sending.Add(-1)
 	return s.publish(s.topic, contents)
+}
+
+// goesBack is whether a letter that no handler has seen is given back by the broker itself: the stream has been stopped, and its
+// connection is lost.
+func (s *stream) goesBack(l *letter, settlement *queue.Settlement) bool {
+	if settlement.Outcome != queue.Unused || s.stopping.Err() == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return l.session == nil
 }
 
 // finish acknowledges a settled letter. One whose connection is lost is remembered, to be acknowledged when it comes back. A nil

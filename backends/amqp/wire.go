@@ -14,8 +14,6 @@ const (
 	wireSpare = 1 << 20
 	// wirePiece is how many bytes are written at once.
 	wirePiece = 64 << 10
-	// wirePatience is how long a piece may take to leave before the connection is given up: the broker has stopped reading.
-	wirePatience = 5 * time.Second
 )
 
 // wire is a connection whose writes are sent together: amqp091-go makes a system call of each message and of each
@@ -24,6 +22,7 @@ const (
 // from, by the room of a lane and by what a consumer has ahead.
 type wire struct {
 	net.Conn
+	patience time.Duration // how long a piece may take to leave before the connection is given up: the broker has stopped reading
 
 	mu      sync.Mutex
 	idle    sync.Cond // signalled when nothing is left to send or the wire broke
@@ -33,8 +32,8 @@ type wire struct {
 	broken  error
 }
 
-func newWire(conn net.Conn) *wire {
-	w := &wire{Conn: conn}
+func newWire(conn net.Conn, patience time.Duration) *wire {
+	w := &wire{Conn: conn, patience: patience}
 	w.idle.L = &w.mu
 	return w
 }
@@ -94,7 +93,7 @@ func (w *wire) keep(out []byte) {
 // sendAll writes in pieces, so that a slow connection is not taken for one that stands still.
 func (w *wire) sendAll(out []byte) error {
 	for piece := range slices.Chunk(out, wirePiece) {
-		if err := w.SetWriteDeadline(time.Now().Add(wirePatience)); err != nil {
+		if err := w.SetWriteDeadline(time.Now().Add(w.patience)); err != nil {
 			return err
 		}
 		if _, err := w.Conn.Write(piece); err != nil {

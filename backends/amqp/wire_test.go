@@ -16,7 +16,7 @@ func TestWireSendsTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe() // a write to it waits for a read
-		w := newWire(near)
+		w := newWire(near, callPatience)
 		var sent []byte
 		for i := range byte(200) {
 			n, err := w.Write([]byte{i})
@@ -40,7 +40,7 @@ func TestWireClosesWhenAllIsSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
-		w := newWire(near)
+		w := newWire(near, callPatience)
 		for range 3 {
 			_, err := w.Write([]byte("abc"))
 			require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestWireToNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
-		w := newWire(near)
+		w := newWire(near, callPatience)
 		began := time.Now()
 		var err error
 		block := bytes.Repeat([]byte("x"), 4<<20)
@@ -68,7 +68,7 @@ func TestWireToNobody(t *testing.T) {
 			require.NoError(t, err)
 		}
 		assert.Zero(t, time.Since(began), "no write waits")
-		time.Sleep(wirePatience)
+		time.Sleep(callPatience)
 		synctest.Wait()
 		_, err = w.Write(block)
 		require.ErrorContains(t, err, "does not read")
@@ -83,7 +83,7 @@ func TestWireClosesInTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
-		w := newWire(near)
+		w := newWire(near, callPatience)
 		_, err := w.Write([]byte("nobody reads it"))
 		require.NoError(t, err)
 		began := time.Now()

@@ -79,7 +79,7 @@ func (b *backend) whole() *asyncevents.Backend {
 		outbox: b.cfg.Outbox,
 	}
 	if b.cfg.Waiting != nil && b.store.Backlog != nil {
-		w.Backlog = apart.LookTwice(b.backlog)
+		w.Backlog = b.backlog
 	}
 	w.Ping = b.ping
 	w.Close = b.close

@@ -5,5 +5,5 @@
 // entries go that way, callbacks, events whose id the client chose, those of a host's transaction, and all of them with an outbox.
 // The others are recorded first and then handed to the transport at once: nobody else knows their ids.
 //
-// Files: backlog.go counting; events.go accepting; relay.go from the store to the transport; transactions.go the host's; store.go what a store must have.
+// Files: events.go accepting; relay.go from the store to the transport; transactions.go the host's; store.go what a store must have.
 package apart
